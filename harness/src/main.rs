@@ -1,0 +1,2 @@
+//! pamt-bench.
+fn main() {}

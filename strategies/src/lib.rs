@@ -1,0 +1,13 @@
+//! Lock strategies for Dynamic PAMT, the locks under them, and the [`platform`] they are written for.
+//!
+//! Layout: [`platform`] (what a world offers), [`locks`] (one file a lock), [`pamt`] (one file a
+//! strategy), [`module`] (the surface of the TDX module), [`measure`] (what a run reports).
+//!
+//! Invariant: nothing here knows of simulation, of a host model or of a report.
+
+pub mod locks;
+pub mod measure;
+pub mod module;
+pub mod pamt;
+pub mod platform;
+pub mod units;

@@ -1,0 +1,364 @@
+//! Folds observations into a [`Measurement`].
+
+use std::collections::BTreeMap;
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use hdrhistogram::Histogram;
+use rustc_hash::FxHashMap;
+
+use super::lock_book::{HolderBoard, LockBook, LockClassStats, LockEvent};
+use super::observation::{Chronicle, LockClass, LockStep, Observation, Stamped, Violation};
+use super::op::Op;
+use super::span_tree::{SpanTree, Spans};
+use crate::module::{Leaf, Status};
+use crate::units::{CpuId, Cycles, Region};
+
+/// Entries kept of a region's history.
+const CHRONICLE_DEPTH: usize = 24;
+/// Violations kept in full; the rest are counted.
+const VIOLATIONS_KEPT: usize = 16;
+
+/// Where a CPU sits, for hand-off distances.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct CpuPlace {
+    /// Physical core.
+    pub core: u16,
+    /// Last-level cache.
+    pub llc: u16,
+    /// NUMA node.
+    pub node: u8,
+}
+
+/// Count, sum and distribution of one operation, in cycles.
+#[derive(Clone, Debug)]
+pub struct OpStats {
+    /// Sum of all lengths.
+    pub total: u64,
+    /// Distribution, three significant digits.
+    pub histogram: Histogram<u64>,
+}
+
+impl OpStats {
+    fn new() -> Self {
+        // Three digits and auto-resize are always valid arguments.
+        let histogram = Histogram::new(3).expect("3 significant digits are supported");
+        Self {
+            total: 0,
+            histogram,
+        }
+    }
+
+    fn record(&mut self, length: Cycles) {
+        self.total += length.0;
+        self.histogram.saturating_record(length.0);
+    }
+
+    fn merge(&mut self, other: &Self) {
+        self.total += other.total;
+        // Auto-resizing histograms of equal precision always add.
+        self.histogram
+            .add(&other.histogram)
+            .expect("equal precision");
+    }
+}
+
+/// A violation with the history of its region.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FoundViolation {
+    /// When.
+    pub at: Cycles,
+    /// On which CPU.
+    pub cpu: CpuId,
+    /// What broke.
+    pub violation: Violation,
+    /// What happened to the region before, oldest first.
+    pub history: Vec<Stamped>,
+}
+
+/// Everything that a run measured, in cycles of its world's clock.
+#[derive(Clone, Debug, Default)]
+pub struct Measurement {
+    /// By operation.
+    pub ops: BTreeMap<Op, OpStats>,
+    /// By lock class.
+    pub locks: Vec<LockClassStats>,
+    /// Returned statuses, by leaf.
+    pub statuses: BTreeMap<(Leaf, Status), u64>,
+    /// Retries, by operation.
+    pub retries: BTreeMap<Op, u64>,
+    /// Self time by path of nested operations.
+    pub spans: SpanTree,
+    /// Page pairs that the module holds: now, and at most at any time.
+    pub pairs: PairCount,
+    /// The first violations, in order of time.
+    pub violations: Vec<FoundViolation>,
+    /// How many there were.
+    pub violation_count: u64,
+}
+
+/// Page pairs in the module's hands.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct PairCount {
+    /// Given so far.
+    pub added: u64,
+    /// Taken back so far.
+    pub removed: u64,
+    /// Most at any time (of one recorder).
+    pub peak: u64,
+}
+
+/// Folds the observations of a run, or of one native thread.
+pub struct Recorder {
+    ops: Vec<Option<Box<OpStats>>>,
+    locks: LockBook,
+    statuses: FxHashMap<(Leaf, Status), u64>,
+    retries: BTreeMap<Op, u64>,
+    spans: Spans,
+    pairs: PairCount,
+    chronicles: FxHashMap<Region, VecDeque<Stamped>>,
+    violations: Vec<FoundViolation>,
+    violation_count: u64,
+}
+
+impl Recorder {
+    /// A recorder for `cpus`, whose index is the CPU id. `board` shares the holders of locks between
+    /// the recorders of native threads; a simulated run has one recorder and needs none.
+    #[must_use]
+    pub fn new(
+        cpus: Vec<CpuPlace>,
+        classes: &[LockClass],
+        board: Option<Arc<HolderBoard>>,
+    ) -> Self {
+        Self {
+            ops: (0..Op::COUNT).map(|_| None).collect(),
+            spans: Spans::new(cpus.len()),
+            locks: LockBook::new(cpus, classes, board),
+            statuses: FxHashMap::default(),
+            retries: BTreeMap::new(),
+            pairs: PairCount::default(),
+            chronicles: FxHashMap::default(),
+            violations: Vec::new(),
+            violation_count: 0,
+        }
+    }
+
+    /// Takes in one observation of `cpu` at its local time `now`.
+    pub fn observe(&mut self, cpu: CpuId, now: Cycles, observation: Observation) {
+        match observation {
+            Observation::Begin(op) => self.spans.begin(cpu, now, op),
+            Observation::End(op) => self.end(cpu, now, op),
+            Observation::Lock {
+                class,
+                instance,
+                shared,
+                region,
+                step,
+            } => {
+                self.lock_span(cpu, now, step);
+                self.locks.step(
+                    &LockEvent {
+                        cpu,
+                        now,
+                        class,
+                        instance,
+                        shared,
+                        region,
+                    },
+                    step,
+                );
+            }
+            Observation::Status { leaf, status } => {
+                *self.statuses.entry((leaf, status)).or_default() += 1;
+            }
+            Observation::Retry(op) => *self.retries.entry(op).or_default() += 1,
+            Observation::Pair { added: true, .. } => {
+                self.pairs.added += 1;
+                let held = self.pairs.added.saturating_sub(self.pairs.removed);
+                self.pairs.peak = self.pairs.peak.max(held);
+            }
+            Observation::Pair { added: false, .. } => self.pairs.removed += 1,
+            Observation::Chronicle(region, what) => self.chronicle(cpu, now, region, what),
+            Observation::Violation(violation) => self.violation(cpu, now, violation),
+        }
+    }
+
+    fn end(&mut self, cpu: CpuId, now: Cycles, op: Op) {
+        let length = self.spans.end(cpu, now, op);
+        self.ops[op.index()]
+            .get_or_insert_with(|| Box::new(OpStats::new()))
+            .record(length);
+    }
+
+    /// Taking and waiting are spans of their own, so that a get splits into its parts by itself.
+    fn lock_span(&mut self, cpu: CpuId, now: Cycles, step: LockStep) {
+        match step {
+            LockStep::Request => self.spans.begin(cpu, now, Op::LockTake),
+            LockStep::Contended { .. } => {
+                if self.spans.top(cpu) == Some(Op::LockTake) {
+                    self.end(cpu, now, Op::LockTake);
+                    self.spans.begin(cpu, now, Op::LockWait);
+                }
+            }
+            LockStep::Acquired | LockStep::Abandoned => {
+                let op = match self.spans.top(cpu) {
+                    Some(Op::LockWait) => Op::LockWait,
+                    _ => Op::LockTake,
+                };
+                self.end(cpu, now, op);
+            }
+            LockStep::Released => {}
+        }
+    }
+
+    fn chronicle(&mut self, cpu: CpuId, at: Cycles, region: Region, what: Chronicle) {
+        let entries = self.chronicles.entry(region).or_default();
+        if entries.len() == CHRONICLE_DEPTH {
+            entries.pop_front();
+        }
+        entries.push_back(Stamped { at, cpu, what });
+    }
+
+    fn violation(&mut self, cpu: CpuId, at: Cycles, violation: Violation) {
+        self.violation_count += 1;
+        if self.violations.len() < VIOLATIONS_KEPT {
+            let chronicle = violation
+                .region
+                .and_then(|region| self.chronicles.get(&region));
+            let mut history: Vec<_> = chronicle.into_iter().flatten().cloned().collect();
+            // Under run-ahead entries arrive in host order, not in order of time.
+            history.sort_by_key(|entry| (entry.at, entry.cpu));
+            self.violations.push(FoundViolation {
+                at,
+                cpu,
+                violation,
+                history,
+            });
+        }
+    }
+
+    /// Ends the recording at time `end`.
+    #[must_use]
+    pub fn finish(self, end: Cycles) -> Measurement {
+        let ops = self
+            .ops
+            .into_iter()
+            .enumerate()
+            .filter_map(|(index, stats)| Some((Op::from_index(index)?, *stats?)));
+        Measurement {
+            ops: ops.collect(),
+            locks: self.locks.finish(end),
+            statuses: self.statuses.into_iter().collect(),
+            retries: self.retries,
+            spans: self.spans.finish(),
+            pairs: self.pairs,
+            violations: self.violations,
+            violation_count: self.violation_count,
+        }
+    }
+}
+
+impl Measurement {
+    /// Adds what another thread of the same run measured.
+    pub fn merge(&mut self, other: Self) {
+        for (op, stats) in other.ops {
+            self.ops
+                .entry(op)
+                .or_insert_with(OpStats::new)
+                .merge(&stats);
+        }
+        if self.locks.is_empty() {
+            self.locks = other.locks;
+        } else {
+            for (mine, theirs) in self.locks.iter_mut().zip(&other.locks) {
+                mine.merge(theirs);
+            }
+        }
+        for (key, count) in other.statuses {
+            *self.statuses.entry(key).or_default() += count;
+        }
+        for (op, count) in other.retries {
+            *self.retries.entry(op).or_default() += count;
+        }
+        self.spans.merge(&other.spans);
+        self.pairs.added += other.pairs.added;
+        self.pairs.removed += other.pairs.removed;
+        self.pairs.peak += other.pairs.peak;
+        self.violation_count += other.violation_count;
+        self.violations.extend(other.violations);
+        self.violations.sort_by_key(|found| (found.at, found.cpu));
+        self.violations.truncate(VIOLATIONS_KEPT);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::measure::{LockClassId, LockKind, ViolationKind};
+
+    fn recorder() -> Recorder {
+        let class = LockClass {
+            name: "pamt_lock".into(),
+            kind: LockKind::Spinlock,
+            instances: 1,
+        };
+        Recorder::new(vec![CpuPlace::default(); 2], &[class], None)
+    }
+
+    fn lock(region: u32, step: LockStep) -> Observation {
+        Observation::Lock {
+            class: LockClassId(0),
+            instance: 0,
+            shared: false,
+            region: Region(region),
+            step,
+        }
+    }
+
+    #[test]
+    fn a_get_splits_into_lock_and_self_time() {
+        let mut r = recorder();
+        let cpu = CpuId(0);
+        r.observe(cpu, Cycles(0), Observation::Begin(Op::PamtGet));
+        r.observe(cpu, Cycles(10), lock(1, LockStep::Request));
+        r.observe(cpu, Cycles(25), lock(1, LockStep::Acquired));
+        r.observe(cpu, Cycles(30), lock(1, LockStep::Released));
+        r.observe(cpu, Cycles(40), Observation::End(Op::PamtGet));
+        let m = r.finish(Cycles(40));
+        assert_eq!(m.ops[&Op::PamtGet].total, 40);
+        assert_eq!(m.ops[&Op::LockTake].total, 15);
+        let paths: Vec<_> = m
+            .spans
+            .paths()
+            .map(|p| (p.names(), p.self_cycles))
+            .collect();
+        assert_eq!(
+            paths,
+            [
+                ("pamt_get".to_owned(), 25),
+                ("pamt_get;lock_take".to_owned(), 15),
+            ]
+        );
+    }
+
+    #[test]
+    fn a_violation_carries_the_history_of_its_region_in_order_of_time() {
+        let mut r = recorder();
+        let note = |from, to| Observation::Chronicle(Region(3), Chronicle::Refcount(from, to));
+        r.observe(CpuId(1), Cycles(20), note(1, 0));
+        r.observe(CpuId(0), Cycles(10), note(0, 1));
+        r.observe(
+            CpuId(0),
+            Cycles(30),
+            Observation::Violation(Violation {
+                kind: ViolationKind::EarlyRelease,
+                region: Some(Region(3)),
+                detail: "planted".into(),
+            }),
+        );
+        let m = r.finish(Cycles(30));
+        assert_eq!(m.violation_count, 1);
+        let times: Vec<_> = m.violations[0].history.iter().map(|e| e.at.0).collect();
+        assert_eq!(times, [10, 20]);
+    }
+}

@@ -113,10 +113,7 @@ impl Clock {
     /// When it is not: profiles are validated before they get here.
     #[must_use]
     pub fn new(ghz: f64) -> Self {
-        assert!(
-            ghz.is_finite() && ghz > 0.0,
-            "clock frequency must be above 0 GHz, got {ghz}"
-        );
+        assert!(ghz.is_finite() && ghz > 0.0, "clock frequency must be above 0 GHz, got {ghz}");
         Self { ghz }
     }
 

@@ -37,10 +37,7 @@ pub struct LockWait {
 
 impl LockWait {
     fn new() -> Self {
-        Self {
-            total: 0,
-            histogram: Histogram::new(3).expect("3 significant digits are supported"),
-        }
+        Self { total: 0, histogram: Histogram::new(3).expect("3 significant digits are supported") }
     }
 
     fn record(&mut self, length: Cycles) {
@@ -50,9 +47,7 @@ impl LockWait {
 
     fn merge(&mut self, other: &Self) {
         self.total += other.total;
-        self.histogram
-            .add(&other.histogram)
-            .expect("equal precision");
+        self.histogram.add(&other.histogram).expect("equal precision");
     }
 }
 
@@ -118,12 +113,7 @@ impl LockClassStats {
     /// Jain's index over the CPUs that took the lock at all: 1 is fair, 1/n is one CPU alone.
     #[must_use]
     pub fn fairness_jain(&self) -> Option<f64> {
-        let counts: Vec<f64> = self
-            .by_cpu
-            .iter()
-            .filter(|n| **n > 0)
-            .map(|n| *n as f64)
-            .collect();
+        let counts: Vec<f64> = self.by_cpu.iter().filter(|n| **n > 0).map(|n| *n as f64).collect();
         let sum: f64 = counts.iter().sum();
         let squares: f64 = counts.iter().map(|n| n * n).sum();
         (sum > 0.0).then(|| sum * sum / (counts.len() as f64 * squares))
@@ -172,10 +162,7 @@ impl HolderBoard {
             first.push(total);
             total += class.instances;
         }
-        Self {
-            first,
-            holders: (0..total).map(|_| AtomicU64::new(0)).collect(),
-        }
+        Self { first, holders: (0..total).map(|_| AtomicU64::new(0)).collect() }
     }
 
     fn cell(&self, event: &LockEvent) -> &AtomicU64 {
@@ -189,10 +176,7 @@ impl HolderBoard {
 
     fn holder(&self, event: &LockEvent) -> Option<Holder> {
         let packed = self.cell(event).load(Ordering::Relaxed).checked_sub(1)?;
-        Some(Holder {
-            cpu: CpuId(packed as u16),
-            region: Region((packed >> 16) as u32),
-        })
+        Some(Holder { cpu: CpuId(packed as u16), region: Region((packed >> 16) as u32) })
     }
 }
 
@@ -261,10 +245,8 @@ impl LockBook {
         classes: &[LockClass],
         board: Option<Arc<HolderBoard>>,
     ) -> Self {
-        let stats: Vec<_> = classes
-            .iter()
-            .map(|c| LockClassStats::new(c.clone(), cpus.len()))
-            .collect();
+        let stats: Vec<_> =
+            classes.iter().map(|c| LockClassStats::new(c.clone(), cpus.len())).collect();
         Self {
             open: vec![Vec::new(); cpus.len()],
             instances: vec![FxHashMap::default(); stats.len()],
@@ -298,9 +280,7 @@ impl LockBook {
     }
 
     fn instance(&mut self, event: &LockEvent) -> &mut Instance {
-        self.instances[usize::from(event.class.0)]
-            .entry(event.instance)
-            .or_default()
+        self.instances[usize::from(event.class.0)].entry(event.instance).or_default()
     }
 
     fn contended(&mut self, event: &LockEvent, queued: bool) {
@@ -315,11 +295,7 @@ impl LockBook {
         // A lock may report its queue path after its failed first try: the first report counts.
         let first = open.contended.is_none();
         if first {
-            open.contended = Some(Contended {
-                at: event.now,
-                is_true,
-                held_for_region,
-            });
+            open.contended = Some(Contended { at: event.now, is_true, held_for_region });
         }
         let stats = &mut self.stats[usize::from(event.class.0)];
         stats.queued_contentions += u64::from(queued);
@@ -359,10 +335,7 @@ impl LockBook {
         let last = if own { instance.last } else { board_last };
         let held_for = instance.held_for(event.region, event.now);
         if !event.shared {
-            instance.last = Some(Holder {
-                cpu: event.cpu,
-                region: event.region,
-            });
+            instance.last = Some(Holder { cpu: event.cpu, region: event.region });
             instance.held_since = Some(event.now);
         }
         if let Some(board) = self.board.as_ref().filter(|_| !event.shared) {
@@ -381,9 +354,7 @@ impl LockBook {
             let wait = event.now - contended.at;
             stats.wait.record(wait);
             stats.true_wait += if own {
-                held_for
-                    .saturating_sub(contended.held_for_region)
-                    .min(wait.0)
+                held_for.saturating_sub(contended.held_for_region).min(wait.0)
             } else if contended.is_true {
                 wait.0
             } else {
@@ -442,18 +413,8 @@ mod tests {
     use crate::measure::LockKind;
 
     fn book() -> LockBook {
-        let class = LockClass {
-            name: "l".into(),
-            kind: LockKind::Spinlock,
-            instances: 1,
-        };
-        let cpus = (0..4)
-            .map(|i| CpuPlace {
-                core: i,
-                llc: 0,
-                node: (i / 2) as u8,
-            })
-            .collect();
+        let class = LockClass { name: "l".into(), kind: LockKind::Spinlock, instances: 1 };
+        let cpus = (0..4).map(|i| CpuPlace { core: i, llc: 0, node: (i / 2) as u8 }).collect();
         LockBook::new(cpus, &[class], None)
     }
 
@@ -485,23 +446,12 @@ mod tests {
         book.step(&event(1, 150, 9), LockStep::Acquired);
         book.step(&event(1, 160, 9), LockStep::Released);
         let stats = &book.finish(Cycles(160))[0];
-        assert_eq!(
-            (
-                stats.contentions,
-                stats.true_contentions,
-                stats.false_contentions
-            ),
-            (2, 0, 2)
-        );
+        assert_eq!((stats.contentions, stats.true_contentions, stats.false_contentions), (2, 0, 2));
         assert_eq!(stats.wait.total, 90 + 130);
         assert_eq!(stats.true_wait, 50);
         assert_eq!(stats.hold.total, 100 + 50 + 10);
         assert_eq!(stats.queue_max, 2);
-        assert_eq!(
-            stats.handoffs,
-            [0, 0, 1, 0, 1],
-            "0 -> 2 crosses a node, 2 -> 1 as well"
-        );
+        assert_eq!(stats.handoffs, [0, 0, 0, 0, 2], "0 -> 2 and 2 -> 1 cross a node");
     }
 
     #[test]
@@ -523,9 +473,6 @@ mod tests {
         book.step(&event(0, 0, 1), LockStep::Request);
         book.step(&event(0, 5, 1), LockStep::Abandoned);
         let stats = &book.finish(Cycles(5))[0];
-        assert_eq!(
-            (stats.abandoned, stats.acquisitions, stats.contentions),
-            (1, 0, 0)
-        );
+        assert_eq!((stats.abandoned, stats.acquisitions, stats.contentions), (1, 0, 0));
     }
 }

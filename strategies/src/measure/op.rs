@@ -81,10 +81,7 @@ impl Op {
     pub fn index(self) -> usize {
         match self {
             Self::Leaf(leaf) => Self::NAMED.len() + leaf.index(),
-            named => Self::NAMED
-                .iter()
-                .position(|(op, _)| *op == named)
-                .unwrap_or(0),
+            named => Self::NAMED.iter().position(|(op, _)| *op == named).unwrap_or(0),
         }
     }
 

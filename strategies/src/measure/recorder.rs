@@ -43,10 +43,7 @@ impl OpStats {
     fn new() -> Self {
         // Three digits and auto-resize are always valid arguments.
         let histogram = Histogram::new(3).expect("3 significant digits are supported");
-        Self {
-            total: 0,
-            histogram,
-        }
+        Self { total: 0, histogram }
     }
 
     fn record(&mut self, length: Cycles) {
@@ -57,9 +54,7 @@ impl OpStats {
     fn merge(&mut self, other: &Self) {
         self.total += other.total;
         // Auto-resizing histograms of equal precision always add.
-        self.histogram
-            .add(&other.histogram)
-            .expect("equal precision");
+        self.histogram.add(&other.histogram).expect("equal precision");
     }
 }
 
@@ -148,25 +143,9 @@ impl Recorder {
         match observation {
             Observation::Begin(op) => self.spans.begin(cpu, now, op),
             Observation::End(op) => self.end(cpu, now, op),
-            Observation::Lock {
-                class,
-                instance,
-                shared,
-                region,
-                step,
-            } => {
+            Observation::Lock { class, instance, shared, region, step } => {
                 self.lock_span(cpu, now, step);
-                self.locks.step(
-                    &LockEvent {
-                        cpu,
-                        now,
-                        class,
-                        instance,
-                        shared,
-                        region,
-                    },
-                    step,
-                );
+                self.locks.step(&LockEvent { cpu, now, class, instance, shared, region }, step);
             }
             Observation::Status { leaf, status } => {
                 *self.statuses.entry((leaf, status)).or_default() += 1;
@@ -185,9 +164,7 @@ impl Recorder {
 
     fn end(&mut self, cpu: CpuId, now: Cycles, op: Op) {
         let length = self.spans.end(cpu, now, op);
-        self.ops[op.index()]
-            .get_or_insert_with(|| Box::new(OpStats::new()))
-            .record(length);
+        self.ops[op.index()].get_or_insert_with(|| Box::new(OpStats::new())).record(length);
     }
 
     /// Taking and waiting are spans of their own, so that a get splits into its parts by itself.
@@ -222,18 +199,11 @@ impl Recorder {
     fn violation(&mut self, cpu: CpuId, at: Cycles, violation: Violation) {
         self.violation_count += 1;
         if self.violations.len() < VIOLATIONS_KEPT {
-            let chronicle = violation
-                .region
-                .and_then(|region| self.chronicles.get(&region));
+            let chronicle = violation.region.and_then(|region| self.chronicles.get(&region));
             let mut history: Vec<_> = chronicle.into_iter().flatten().cloned().collect();
             // Under run-ahead entries arrive in host order, not in order of time.
             history.sort_by_key(|entry| (entry.at, entry.cpu));
-            self.violations.push(FoundViolation {
-                at,
-                cpu,
-                violation,
-                history,
-            });
+            self.violations.push(FoundViolation { at, cpu, violation, history });
         }
     }
 
@@ -262,10 +232,7 @@ impl Measurement {
     /// Adds what another thread of the same run measured.
     pub fn merge(&mut self, other: Self) {
         for (op, stats) in other.ops {
-            self.ops
-                .entry(op)
-                .or_insert_with(OpStats::new)
-                .merge(&stats);
+            self.ops.entry(op).or_insert_with(OpStats::new).merge(&stats);
         }
         if self.locks.is_empty() {
             self.locks = other.locks;
@@ -297,11 +264,7 @@ mod tests {
     use crate::measure::{LockClassId, LockKind, ViolationKind};
 
     fn recorder() -> Recorder {
-        let class = LockClass {
-            name: "pamt_lock".into(),
-            kind: LockKind::Spinlock,
-            instances: 1,
-        };
+        let class = LockClass { name: "pamt_lock".into(), kind: LockKind::Spinlock, instances: 1 };
         Recorder::new(vec![CpuPlace::default(); 2], &[class], None)
     }
 
@@ -327,18 +290,8 @@ mod tests {
         let m = r.finish(Cycles(40));
         assert_eq!(m.ops[&Op::PamtGet].total, 40);
         assert_eq!(m.ops[&Op::LockTake].total, 15);
-        let paths: Vec<_> = m
-            .spans
-            .paths()
-            .map(|p| (p.names(), p.self_cycles))
-            .collect();
-        assert_eq!(
-            paths,
-            [
-                ("pamt_get".to_owned(), 25),
-                ("pamt_get;lock_take".to_owned(), 15),
-            ]
-        );
+        let paths: Vec<_> = m.spans.paths().map(|p| (p.names(), p.self_cycles)).collect();
+        assert_eq!(paths, [("pamt_get".to_owned(), 25), ("pamt_get;lock_take".to_owned(), 15),]);
     }
 
     #[test]

@@ -36,33 +36,20 @@ impl SpanPath {
     /// Names joined by `;`, as folded stacks want them.
     #[must_use]
     pub fn names(&self) -> String {
-        self.ops
-            .iter()
-            .map(|op| op.name())
-            .collect::<Vec<_>>()
-            .join(";")
+        self.ops.iter().map(|op| op.name()).collect::<Vec<_>>().join(";")
     }
 }
 
 impl Default for SpanTree {
     fn default() -> Self {
-        let root = Node {
-            op: None,
-            parent: ROOT,
-            children: Vec::new(),
-            self_cycles: 0,
-            count: 0,
-        };
+        let root = Node { op: None, parent: ROOT, children: Vec::new(), self_cycles: 0, count: 0 };
         Self { nodes: vec![root] }
     }
 }
 
 impl SpanTree {
     fn child(&mut self, parent: usize, op: Op) -> usize {
-        let found = self.nodes[parent]
-            .children
-            .iter()
-            .find(|c| self.nodes[**c].op == Some(op));
+        let found = self.nodes[parent].children.iter().find(|c| self.nodes[**c].op == Some(op));
         if let Some(child) = found {
             return *child;
         }
@@ -101,14 +88,8 @@ impl SpanTree {
             at = self.nodes[at].parent;
         }
         ops.reverse();
-        let Node {
-            self_cycles, count, ..
-        } = self.nodes[node];
-        SpanPath {
-            ops,
-            self_cycles,
-            count,
-        }
+        let Node { self_cycles, count, .. } = self.nodes[node];
+        SpanPath { ops, self_cycles, count }
     }
 
     /// Adds another tree.
@@ -138,22 +119,14 @@ pub(super) struct Spans {
 
 impl Spans {
     pub(super) fn new(cpus: usize) -> Self {
-        Self {
-            tree: SpanTree::default(),
-            open: vec![Vec::new(); cpus],
-        }
+        Self { tree: SpanTree::default(), open: vec![Vec::new(); cpus] }
     }
 
     pub(super) fn begin(&mut self, cpu: CpuId, now: Cycles, op: Op) {
         let stack = &mut self.open[usize::from(cpu.0)];
         let parent = stack.last().map_or(ROOT, |open| open.node);
         let node = self.tree.child(parent, op);
-        stack.push(Open {
-            node,
-            op,
-            begun: now,
-            children: 0,
-        });
+        stack.push(Open { node, op, begun: now, children: 0 });
     }
 
     pub(super) fn top(&self, cpu: CpuId) -> Option<Op> {
@@ -168,10 +141,7 @@ impl Spans {
         let stack = &mut self.open[usize::from(cpu.0)];
         let open = stack.pop();
         let Some(open) = open.filter(|open| open.op == op) else {
-            panic!(
-                "span {} ends on CPU {cpu} but is not the innermost one",
-                op.name()
-            );
+            panic!("span {} ends on CPU {cpu} but is not the innermost one", op.name());
         };
         let length = now - open.begun;
         let node = &mut self.tree.nodes[open.node];

@@ -116,10 +116,7 @@ impl Status {
     #[must_use]
     pub fn name(self) -> Option<StatusName> {
         let upper = (self.0 >> 32) as u32;
-        StatusName::ALL
-            .iter()
-            .copied()
-            .find(|name| name.upper() == upper)
+        StatusName::ALL.iter().copied().find(|name| name.upper() == upper)
     }
 
     /// Whether its upper half is this name's.

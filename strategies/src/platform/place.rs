@@ -76,10 +76,7 @@ impl Place {
     /// `len` words with a cache line each.
     #[must_use]
     pub fn padded(object: impl Into<String>, len: usize) -> Self {
-        Self {
-            stride_bytes: 64,
-            ..Self::packed(object, len)
-        }
+        Self { stride_bytes: 64, ..Self::packed(object, len) }
     }
 
     /// Packed records of `record_bytes` with named fields.

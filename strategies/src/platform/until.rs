@@ -20,41 +20,25 @@ impl Until {
     /// The whole word equals `value`.
     #[must_use]
     pub const fn eq(value: u64) -> Self {
-        Self {
-            mask: u64::MAX,
-            value,
-            equal: true,
-        }
+        Self { mask: u64::MAX, value, equal: true }
     }
 
     /// The whole word differs from `value`.
     #[must_use]
     pub const fn ne(value: u64) -> Self {
-        Self {
-            mask: u64::MAX,
-            value,
-            equal: false,
-        }
+        Self { mask: u64::MAX, value, equal: false }
     }
 
     /// The bits of `mask` equal `value`.
     #[must_use]
     pub const fn bits_eq(mask: u64, value: u64) -> Self {
-        Self {
-            mask,
-            value,
-            equal: true,
-        }
+        Self { mask, value, equal: true }
     }
 
     /// The bits of `mask` differ from `value`.
     #[must_use]
     pub const fn bits_ne(mask: u64, value: u64) -> Self {
-        Self {
-            mask,
-            value,
-            equal: false,
-        }
+        Self { mask, value, equal: false }
     }
 
     /// Whether it holds.

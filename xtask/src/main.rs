@@ -1,2 +1,37 @@
-//! Development tasks.
-fn main() {}
+//! Development tasks: `cargo xtask TASK`.
+//!
+//! | task | does |
+//! |---|---|
+//! | `test` | everything that CI runs, step by step, after installing what a step lacks |
+//! | `test STEP...` | only these steps |
+//! | `long [STEP...]` | the checks that take too long for CI |
+//! | `steps` | lists both |
+
+mod long;
+mod setup;
+mod step;
+mod test;
+mod tidy;
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    let args: Vec<String> = std::env::args().skip(1).collect();
+    let (task, rest) = match args.split_first() {
+        Some((task, rest)) => (task.as_str(), rest),
+        None => ("", &[][..]),
+    };
+    match task {
+        "test" => step::run(test::STEPS, rest),
+        "long" => step::run(long::STEPS, rest),
+        "steps" => {
+            step::list("test", test::STEPS);
+            step::list("long", long::STEPS);
+            ExitCode::SUCCESS
+        }
+        other => {
+            eprintln!("cargo xtask: unknown task {other:?}; there are: test, long, steps");
+            ExitCode::from(2)
+        }
+    }
+}

@@ -1,0 +1,62 @@
+//! The steps of `cargo xtask test`, in the order in which they are cheapest to fail.
+
+use crate::setup::Need;
+use crate::step::{Outcome, Step, command};
+use crate::tidy;
+
+/// What CI runs.
+pub(crate) const STEPS: &[Step] = &[
+    Step {
+        name: "format",
+        what: "rustfmt changes nothing",
+        needs: &[],
+        run: || command(&["cargo", "fmt", "--all", "--", "--check"]),
+    },
+    Step {
+        name: "tidy",
+        what: "rules that no lint knows: file sizes, forbidden texts, licence headers",
+        needs: &[],
+        run: tidy::run,
+    },
+    Step {
+        name: "clippy",
+        what: "no warning in any target",
+        needs: &[],
+        run: || {
+            command(&["cargo", "clippy", "-q", "--workspace", "--all-targets", "--", "-Dwarnings"])
+        },
+    },
+    Step {
+        name: "tests",
+        what: "unit, behaviour, property, snapshot, loom and shuttle tests of all crates",
+        needs: &[],
+        run: || command(&["cargo", "test", "-q", "--workspace", "--no-fail-fast"]),
+    },
+    Step {
+        name: "shell",
+        what: "shellcheck finds nothing in the shell scripts",
+        needs: &[Need::Debian { file: "/usr/bin/shellcheck", package: "shellcheck" }],
+        run: shell,
+    },
+    Step {
+        name: "deny",
+        what: "licences, bans and sources of all dependencies",
+        needs: &[Need::Cargo { name: "cargo-deny", version: "0.20.2" }],
+        run: || {
+            command(&[
+                "cargo",
+                "deny",
+                "--log-level",
+                "error",
+                "check",
+                "licenses",
+                "bans",
+                "sources",
+            ])
+        },
+    },
+];
+
+fn shell() -> Outcome {
+    command(&["sh", "-c", "git ls-files -z '*.sh' .ci/run | xargs -0 shellcheck"])
+}

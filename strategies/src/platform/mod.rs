@@ -123,6 +123,11 @@ pub trait Platform: Sized + 'static {
     fn node_of(build: &Self::Build, cpu: CpuId) -> NodeId;
     /// The world's clock.
     fn clock(build: &Self::Build) -> Clock;
+    /// Adds a body that runs on CPU 0 before any [`Actor`] starts (in order of the calls), to bring
+    /// strategies, module and host into their first state by their own code: its operations change
+    /// values, but take no time, leave every line in memory, and are not measured, except for pairs
+    /// and violations ([`Observation::Pair`], [`Observation::Violation`]).
+    fn prepare(build: &mut Self::Build, body: ActorBody<Self>);
 
     /// The CPU that executes.
     fn cpu(cpu: &Self::Cpu) -> CpuId;

@@ -1,1 +1,7 @@
-//! Placeholder.
+//! The result schema and every view of a result.
+//!
+//! [`schema`] owns the form of a result file. Everything else reads it: this crate knows nothing of
+//! how a number was produced, and could render the results of another tool.
+
+pub mod exit;
+pub mod schema;

@@ -1,0 +1,156 @@
+//! The file as a whole: reading, writing, version.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use thiserror::Error;
+
+use super::{Comparability, Experiment, ModelParameter, Provenance, RunResult};
+
+/// Version of the form that this build writes. It rises when an old reader would misread a new file.
+pub const SCHEMA_VERSION: u32 = 1;
+
+/// A result file.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Document {
+    /// Version of the form.
+    pub schema_version: u32,
+    /// Parameters of each machine model that the runs used, by machine name.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub machines: BTreeMap<String, Vec<ModelParameter>>,
+    /// The runs, in the order strategies x workloads x repetitions.
+    pub runs: Vec<Run>,
+}
+
+/// One run of one experiment.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Run {
+    /// What may be compared with this run.
+    pub comparability: Comparability,
+    /// What was asked for.
+    pub experiment: Experiment,
+    /// Where, when and by which build; absent in results that are to be compared byte for byte.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub provenance: Option<Provenance>,
+    /// What came out.
+    pub result: RunResult,
+}
+
+/// Why a file is not a result that this build can read.
+#[derive(Debug, Error)]
+pub enum ReadError {
+    /// It cannot be read at all.
+    #[error("cannot read {path}: {source}; name a result file written with `-o FILE.json`")]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// It is not JSON, or not of the schema.
+    #[error("{path} is not a result: {source}; write one with `pamt-bench run -o FILE.json`")]
+    Malformed {
+        /// The file.
+        path: PathBuf,
+        /// What and where (line, column).
+        source: serde_json::Error,
+    },
+    /// It is JSON of something else.
+    #[error("{path} has no schema_version: it is not a result of pamt-bench; name another file")]
+    Foreign {
+        /// The file.
+        path: PathBuf,
+    },
+    /// It comes from a later build.
+    #[error(
+        "{path} has schema_version {found}, this build reads up to {SCHEMA_VERSION}: \
+         read it with the build that wrote it or a later one"
+    )]
+    Newer {
+        /// The file.
+        path: PathBuf,
+        /// Its version.
+        found: u64,
+    },
+}
+
+impl Document {
+    /// A document of this build's version.
+    #[must_use]
+    pub fn new(runs: Vec<Run>) -> Self {
+        Self { schema_version: SCHEMA_VERSION, machines: BTreeMap::new(), runs }
+    }
+
+    /// The same without provenance: equal experiments of one build then give equal bytes.
+    #[must_use]
+    pub fn without_provenance(mut self) -> Self {
+        for run in &mut self.runs {
+            run.provenance = None;
+        }
+        self
+    }
+
+    /// The written form: indented, keys sorted, one newline at the end.
+    #[must_use]
+    pub fn to_json(&self) -> String {
+        let value = serde_json::to_value(self).expect("plain data with string keys is always JSON");
+        let mut text = serde_json::to_string_pretty(&sorted(value))
+            .expect("a JSON value is always written to a string");
+        text.push('\n');
+        text
+    }
+
+    /// Parses `text`, which came from `path`.
+    ///
+    /// # Errors
+    /// [`ReadError`], which names the file and, for bad JSON, the place in it.
+    pub fn from_json(text: &str, path: &Path) -> Result<Self, ReadError> {
+        let malformed = |source| ReadError::Malformed { path: path.to_owned(), source };
+        let value: Value = serde_json::from_str(text).map_err(malformed)?;
+        match value.get("schema_version").and_then(Value::as_u64) {
+            None => Err(ReadError::Foreign { path: path.to_owned() }),
+            Some(found) if found > u64::from(SCHEMA_VERSION) => {
+                Err(ReadError::Newer { path: path.to_owned(), found })
+            }
+            // From the text, not the value, so that errors carry line and column.
+            Some(_) => serde_json::from_str(text).map_err(malformed),
+        }
+    }
+
+    /// Reads the file at `path`.
+    ///
+    /// # Errors
+    /// [`ReadError`], which names the file and, for bad JSON, the place in it.
+    pub fn read(path: &Path) -> Result<Self, ReadError> {
+        let text = std::fs::read_to_string(path)
+            .map_err(|source| ReadError::Io { path: path.to_owned(), source })?;
+        Self::from_json(&text, path)
+    }
+}
+
+/// A value with the keys of all its objects in sorted order, whatever map the build of serde_json uses.
+#[must_use]
+pub fn sorted(value: Value) -> Value {
+    match value {
+        Value::Array(items) => Value::Array(items.into_iter().map(sorted).collect()),
+        Value::Object(map) => {
+            let entries: BTreeMap<String, Value> =
+                map.into_iter().map(|(key, value)| (key, sorted(value))).collect();
+            Value::Object(entries.into_iter().collect())
+        }
+        plain => plain,
+    }
+}
+
+/// The JSON schema of a [`Document`], in its checked-in form.
+#[must_use]
+pub fn json_schema() -> String {
+    let value = sorted(schemars::schema_for!(Document).to_value());
+    let mut text =
+        serde_json::to_string_pretty(&value).expect("a JSON value is always written to a string");
+    text.push('\n');
+    text
+}

@@ -1,0 +1,26 @@
+//! The form of a result file.
+//!
+//! A [`Document`] holds runs; a [`Run`] says what was asked for ([`Experiment`]), where and when it
+//! ran ([`Provenance`], kept apart so that two results can be compared byte for byte without it),
+//! what it may be compared with ([`Comparability`]) and what came out ([`RunResult`]).
+//!
+//! Rules: keys are snake_case with the unit last; times are integer nanoseconds; a figure that is not
+//! known is absent, never 0; the written form has sorted keys, so equal results are equal bytes.
+
+mod correctness;
+mod document;
+mod experiment;
+mod lines;
+mod locks;
+mod model;
+mod ops;
+mod result;
+
+pub use correctness::{Correctness, HistoryRow, Verdict, ViolationRow};
+pub use document::{Document, ReadError, Run, SCHEMA_VERSION, json_schema, sorted};
+pub use experiment::{Comparability, Experiment, Provenance};
+pub use lines::{FieldRow, LineCounts, LineRow, ObjectRow, TransferRow};
+pub use locks::{ContentionPoint, Handoffs, LockRow};
+pub use model::{ModelParameter, ParameterKind};
+pub use ops::{OpRow, SpanRow};
+pub use result::{Memory, MemorySample, RunResult, TdRow, Throughput, World};

@@ -3,6 +3,8 @@
 //! [`schema`] owns the form of a result file. Everything else reads it: this crate knows nothing of
 //! how a number was produced, and could render the results of another tool.
 
+pub mod columns;
 pub mod exit;
+pub mod figure;
 pub mod schema;
 pub mod stats;

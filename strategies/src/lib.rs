@@ -1,7 +1,8 @@
 //! Lock strategies for Dynamic PAMT, the locks under them, and the [`platform`] they are written for.
 //!
 //! Layout: [`platform`] (what a world offers), [`locks`] (one file a lock), [`pamt`] (one file a
-//! strategy), [`module`] (the surface of the TDX module), [`measure`] (what a run reports).
+//! strategy), [`registry`] (the table of them, with [`spec`] for their parameters), [`module`] (the
+//! surface of the TDX module), [`measure`] (what a run reports).
 //!
 //! Invariant: nothing here knows of simulation, of a host model or of a report.
 
@@ -10,4 +11,6 @@ pub mod measure;
 pub mod module;
 pub mod pamt;
 pub mod platform;
+pub mod registry;
+pub mod spec;
 pub mod units;

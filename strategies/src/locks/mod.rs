@@ -5,21 +5,64 @@
 //! returns a token and release takes it back; there is no guard, because a `Drop` that suspends would
 //! abort the process. Each acquire names the region that it is for, so that contention can be told
 //! true from false.
+//!
+//! An algorithm file implements [`Algorithm`], which knows nothing of measurement; [`SpinLock`] adds
+//! what every spin lock of the kernel has around it: preemption off, and the steps that lock_stat
+//! counts. [`AnyLock`] chooses among them at run time, [`visit`] at compile time.
+
+mod any;
+mod bit;
+mod info;
+mod mcs;
+mod nodes;
+mod plan;
+mod qspinlock;
+mod rwlock;
+mod spin;
+mod tas;
+mod ticket;
+mod ttas;
+
+pub use any::{AnyLock, LockVisitor, visit};
+pub use bit::BitLock;
+pub use info::{LOCKS, LockInfo, LockKindId};
+pub use mcs::Mcs;
+pub use plan::{Layout, LockPlan, LockShared};
+pub use qspinlock::QSpinLock;
+pub use rwlock::QRwLock;
+pub use spin::{Algorithm, Attempt, SpinLock};
+pub use tas::Tas;
+pub use ticket::Ticket;
+pub use ttas::Ttas;
 
 use crate::platform::Platform;
 use crate::units::Region;
 
+/// An acquisition that has not been released yet.
+#[derive(Debug)]
+#[must_use = "a lock that is not released stops everyone"]
+pub struct Held {
+    instance: u32,
+    region: Region,
+    node: u32,
+}
+
+impl Held {
+    /// Which instance of the class is held.
+    #[must_use]
+    pub fn instance(&self) -> usize {
+        self.instance as usize
+    }
+}
+
 /// A class of mutual-exclusion locks.
 pub trait Lock<P: Platform>: Send + Sync {
-    /// What an acquisition holds.
-    type Token;
-
     /// Takes instance `i` for work on `region`.
-    fn acquire(&self, cpu: &P::Cpu, i: usize, region: Region) -> Self::Token;
+    fn acquire(&self, cpu: &P::Cpu, i: usize, region: Region) -> Held;
     /// Takes instance `i` if the first try succeeds.
-    fn try_acquire(&self, cpu: &P::Cpu, i: usize, region: Region) -> Option<Self::Token>;
-    /// Releases what `token` stands for.
-    fn release(&self, cpu: &P::Cpu, token: Self::Token);
+    fn try_acquire(&self, cpu: &P::Cpu, i: usize, region: Region) -> Option<Held>;
+    /// Releases what `held` stands for.
+    fn release(&self, cpu: &P::Cpu, held: Held);
     /// Number of instances.
     fn instances(&self) -> usize;
     /// Bytes of all instances and nodes.
@@ -28,17 +71,12 @@ pub trait Lock<P: Platform>: Send + Sync {
 
 /// A class of read-write locks.
 pub trait RwLock<P: Platform>: Send + Sync {
-    /// What a reader holds.
-    type ReadToken;
-    /// What a writer holds.
-    type WriteToken;
-
     /// Shared acquire.
-    fn read(&self, cpu: &P::Cpu, i: usize, region: Region) -> Self::ReadToken;
+    fn read(&self, cpu: &P::Cpu, i: usize, region: Region) -> Held;
     /// Shared release.
-    fn read_unlock(&self, cpu: &P::Cpu, token: Self::ReadToken);
+    fn read_unlock(&self, cpu: &P::Cpu, held: Held);
     /// Exclusive acquire.
-    fn write(&self, cpu: &P::Cpu, i: usize, region: Region) -> Self::WriteToken;
+    fn write(&self, cpu: &P::Cpu, i: usize, region: Region) -> Held;
     /// Exclusive release.
-    fn write_unlock(&self, cpu: &P::Cpu, token: Self::WriteToken);
+    fn write_unlock(&self, cpu: &P::Cpu, held: Held);
 }

@@ -1,4 +1,19 @@
 //! Strategies: one file each. A strategy sits where `tdx_pamt_get()` and `tdx_pamt_put()` sit.
+//!
+//! Each file has the strategy's entry in the [`registry`](crate::registry) and its `build`. What they
+//! share: [`refcounts`] (the kernel's `pamt_refcounts`), [`steps`] (a SEAMCALL with its bookkeeping),
+//! [`domain`] (which lock guards which region), [`counted`] (upstream v6 over any such domain).
+
+mod counted;
+mod domain;
+pub(crate) mod global;
+pub(crate) mod lazy;
+pub(crate) mod per_2m;
+mod refcounts;
+pub(crate) mod simple;
+pub(crate) mod static_mode;
+mod steps;
+pub(crate) mod striped;
 
 use crate::module::{PamtOps, PamtPair, Regs, Status};
 use crate::platform::Platform;

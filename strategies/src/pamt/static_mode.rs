@@ -1,0 +1,52 @@
+//! `static`: the module in static mode. All PAMT memory is there from boot on, get and put do nothing.
+//!
+//! The floor that dynamic strategies are compared with, at 4 GiB of PAMT a TiB (0.4 %).
+
+use super::{Env, PamtCache, PamtError, Strategy};
+use crate::platform::Platform;
+use crate::registry::{ModuleMode, StrategyInfo, StrategyParams, StrategySpec, Verdict};
+use crate::units::Pfn;
+
+pub(crate) static INFO: StrategyInfo = StrategyInfo {
+    name: "static",
+    aliases: &[],
+    summary: "no Dynamic PAMT: all PAMT memory is allocated at boot, get and put do nothing",
+    origin: "Linux before Dynamic PAMT",
+    protocol: "None. The module runs in static mode and keeps no page_count.",
+    memory: "none of its own; the module's static PAMT is 4 GiB a TiB",
+    scope_4k: Verdict::Sound,
+    scope_split: Verdict::Sound,
+    module: ModuleMode::Static,
+    argument: None,
+    params: &[],
+};
+
+struct Static;
+
+pub(crate) fn build<P: Platform>(
+    _spec: &StrategySpec,
+    _build: &mut P::Build,
+    _params: &StrategyParams<'_, P>,
+) -> Box<dyn Strategy<P>> {
+    Box::new(Static)
+}
+
+impl<P: Platform> Strategy<P> for Static {
+    fn get(
+        &self,
+        _cpu: &P::Cpu,
+        _env: &Env<'_, P>,
+        _pfn: Pfn,
+        _cache: Option<&mut PamtCache>,
+    ) -> Result<(), PamtError> {
+        Ok(())
+    }
+
+    fn put(&self, _cpu: &P::Cpu, _env: &Env<'_, P>, _pfn: Pfn) -> Result<(), PamtError> {
+        Ok(())
+    }
+
+    fn memory_bytes(&self) -> u64 {
+        0
+    }
+}

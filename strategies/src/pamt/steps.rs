@@ -1,0 +1,79 @@
+//! Steps that all strategies share: spans around a get and a put, and a SEAMCALL with its bookkeeping.
+
+use super::Env;
+use crate::measure::{Chronicle, Observation, Op};
+use crate::module::{PamtPair, Status, StatusName};
+use crate::platform::Platform;
+use crate::units::{Pfn, Region};
+
+/// Runs a get inside its span.
+pub(super) fn get_span<P: Platform, T>(cpu: &P::Cpu, pfn: Pfn, get: impl FnOnce() -> T) -> T {
+    P::observe(cpu, Observation::Chronicle(pfn.region(), Chronicle::Get(pfn)));
+    span::<P, T>(cpu, Op::PamtGet, get)
+}
+
+/// Runs a put inside its span.
+pub(super) fn put_span<P: Platform, T>(cpu: &P::Cpu, pfn: Pfn, put: impl FnOnce() -> T) -> T {
+    P::observe(cpu, Observation::Chronicle(pfn.region(), Chronicle::Put(pfn)));
+    span::<P, T>(cpu, Op::PamtPut, put)
+}
+
+/// Runs `body` inside a span.
+pub(super) fn span<P: Platform, T>(cpu: &P::Cpu, op: Op, body: impl FnOnce() -> T) -> T {
+    P::observe(cpu, Observation::Begin(op));
+    let value = body();
+    P::observe(cpu, Observation::End(op));
+    value
+}
+
+/// PAMT.ADD; a pair that the module took is counted.
+pub(super) fn add<P: Platform>(
+    cpu: &P::Cpu,
+    env: &Env<'_, P>,
+    region: Region,
+    pair: PamtPair,
+) -> Status {
+    let status = env.ops.pamt_add(cpu, region, pair);
+    if status == Status::SUCCESS {
+        P::observe(cpu, Observation::Pair { region, added: true });
+    }
+    status
+}
+
+/// PAMT.REMOVE; a pair that came back is counted.
+pub(super) fn remove<P: Platform>(
+    cpu: &P::Cpu,
+    env: &Env<'_, P>,
+    region: Region,
+) -> Result<PamtPair, Status> {
+    let pair = env.ops.pamt_remove(cpu, region)?;
+    P::observe(cpu, Observation::Pair { region, added: false });
+    Ok(pair)
+}
+
+/// Does a SEAMCALL again while it returns OPERAND_BUSY, at most `retries` times. `op` is the operation
+/// that the retries are counted for.
+pub(super) fn while_busy<P: Platform, T>(
+    cpu: &P::Cpu,
+    op: Op,
+    retries: u64,
+    mut call: impl FnMut() -> Result<T, Status>,
+) -> Result<T, Status> {
+    let mut left = retries;
+    loop {
+        match call() {
+            Err(status) if status.is(StatusName::OperandBusy) && left > 0 => {
+                left -= 1;
+                P::observe(cpu, Observation::Retry(op));
+                P::pause(cpu);
+            }
+            done => return done,
+        }
+    }
+}
+
+/// Resets and frees a pair, as `free_pamt_array()` does whether the module ever had it or not.
+pub(super) fn free<P: Platform>(cpu: &P::Cpu, env: &Env<'_, P>, pair: PamtPair) {
+    env.host.reset_pair(cpu, pair);
+    env.host.free_pair(cpu, pair);
+}

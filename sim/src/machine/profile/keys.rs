@@ -49,7 +49,6 @@ const fn key(
 use Needed::{Always, ManyGroups, ManyLlcs, ManySockets, Optional};
 
 /// Every key that a profile may have, by section.
-#[must_use]
 pub fn keys() -> impl Iterator<Item = &'static KeySpec> {
     MACHINE.iter()
 }

@@ -4,6 +4,7 @@
 //! how a number was produced, and could render the results of another tool.
 
 pub mod columns;
+pub mod compare;
 pub mod exit;
 pub mod figure;
 pub mod schema;

@@ -23,7 +23,8 @@ pub use td::TD;
 use crate::figure::{Figure, Unit};
 
 /// Which way is better.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, schemars::JsonSchema)]
+#[serde(rename_all = "snake_case")]
 pub enum Direction {
     /// Less is better.
     Lower,

@@ -21,6 +21,7 @@
 //! [`Platform::sleep_until`]; work that cannot be interrupted is [`Platform::work`], which only moves
 //! the CPU's own clock.
 
+pub mod native;
 mod place;
 mod until;
 

@@ -5,7 +5,11 @@
 
 pub mod columns;
 pub mod compare;
+pub mod conclude;
+pub mod csv;
 pub mod exit;
 pub mod figure;
+pub mod scenario;
 pub mod schema;
 pub mod stats;
+pub mod text;

@@ -1,0 +1,8 @@
+//! Results as plain text: the terminal's tables, Markdown for pull requests.
+
+pub mod markdown;
+mod sections;
+mod table;
+pub mod terminal;
+
+pub(crate) use sections::hottest;

@@ -60,7 +60,7 @@ fn a_mean_and_a_percentile_that_are_shown_are_found_in_the_json() {
     for key in ["p50_ns", "p99_ns", "max_ns"] {
         assert!(row.contains(&shown(key)), "{key} {} not in {row}", shown(key));
     }
-    let parts = format!("global  pamt_get {} =", shown("mean_ns"));
+    let parts = format!("global pamt_get {} =", shown("mean_ns"));
     assert!(page.contains(&parts), "{parts}");
 }
 

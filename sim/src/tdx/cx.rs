@@ -1,0 +1,364 @@
+//! The context of one leaf in execution: every access to the module's memory, the locks it holds, and
+//! how it ends.
+//!
+//! Each locked instruction is counted, because the RMW count of a leaf is a published property of it
+//! (tdx-module.md section 3). Locks stay held until the leaf ends and are released in reverse order;
+//! a leaf that fails half-way simply returns.
+
+use std::cell::Cell;
+
+use pamt_strategies::module::{Operand, Status, StatusName};
+use pamt_strategies::platform::{Ordering, Platform, Words};
+use pamt_strategies::units::{Cycles, Pfn};
+
+use super::cost::Draw;
+use super::layout::Half;
+use super::locks::{self, Word16, WrongRelease, mutex, sept_entry, sharex, sharex_hp};
+use super::memory::Object;
+use super::module::Module;
+use super::trace::{Access, LockEvent, Trace};
+
+/// Most locks that one leaf holds (DEMOTE: 16).
+const MOST_HELD: usize = 20;
+
+/// A fatal error of the module: it shuts down.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Fatal {
+    /// What was found.
+    pub(super) what: &'static str,
+    /// On which page, where there is one.
+    pub(super) pfn: Option<Pfn>,
+    /// The value that proves it.
+    pub(super) value: u64,
+}
+
+/// Why a leaf ended before its last step.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Exit {
+    /// With a status.
+    Status(Status),
+    /// With a fatal error.
+    Fatal(Fatal),
+    /// Not the module's doing: the model has no free record left of this kind.
+    Full(&'static str),
+}
+
+/// Outcome of a step.
+pub(super) type Step<T = ()> = Result<T, Exit>;
+
+/// Ends a leaf with a status that blames an operand.
+pub(super) fn fail<T>(name: StatusName, operand: Operand) -> Step<T> {
+    Err(Exit::Status(Status::with(name, operand)))
+}
+
+/// Ends a leaf with a status whose lower half holds other details.
+pub(super) fn fail_with<T>(name: StatusName, details: u32) -> Step<T> {
+    Err(Exit::Status(Status::with(name, Operand(details))))
+}
+
+/// Ends a leaf with a fatal error.
+pub(super) fn fatal<T>(what: &'static str, pfn: Option<Pfn>, value: u64) -> Step<T> {
+    Err(Exit::Fatal(Fatal { what, pfn, value }))
+}
+
+/// How a lock is held.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mode {
+    /// With other readers.
+    Shared,
+    /// Alone.
+    Exclusive,
+}
+
+/// What kind of lock a word holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LockType {
+    /// See [`locks::mutex`].
+    Mutex,
+    /// See [`locks::sharex`].
+    Sharex,
+    /// See [`locks::sharex_hp`].
+    SharexHp,
+    /// See [`locks::sept_entry`].
+    SeptEntry,
+}
+
+/// Where a lock lies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct LockAt {
+    pub(super) kind: LockType,
+    pub(super) object: Object,
+    pub(super) at: Half,
+}
+
+impl LockAt {
+    pub(super) const fn new(kind: LockType, object: Object, base: usize, half: Half) -> Self {
+        Self { kind, object, at: Half { word: base + half.word, half: half.half } }
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Held {
+    lock: LockAt,
+    mode: Mode,
+}
+
+/// One leaf in execution on one CPU.
+pub(super) struct Cx<'a, P: Platform> {
+    pub(super) module: &'a Module<P>,
+    pub(super) cpu: &'a P::Cpu,
+    rmw: Cell<u32>,
+    held: [Cell<Option<Held>>; MOST_HELD],
+    depth: Cell<usize>,
+    trace: Option<&'a dyn Trace>,
+}
+
+/// A 16-bit lock word of the module, as the lock's transitions see it.
+struct LockWord<'c, 'a, P: Platform> {
+    cx: &'c Cx<'a, P>,
+    object: Object,
+    at: Half,
+}
+
+impl<P: Platform> Word16 for LockWord<'_, '_, P> {
+    fn cas(&self, current: u16, new: u16) -> Result<u16, u16> {
+        self.cx.cas16(self.object, self.at, current, new)
+    }
+    fn xadd(&self, value: u16) -> u16 {
+        self.cx.xadd16(self.object, self.at, value)
+    }
+    fn or(&self, value: u16) -> u16 {
+        let words = self.cx.locked(self.object, self.at.word);
+        words.fetch_or_u16_at(self.cx.cpu, self.at.word, self.at.half, value, Ordering::AcqRel)
+    }
+    fn and(&self, value: u16) -> u16 {
+        self.cx.and16(self.object, self.at, value)
+    }
+    fn swap(&self, value: u16) -> u16 {
+        let words = self.cx.locked(self.object, self.at.word);
+        words.swap_u16_at(self.cx.cpu, self.at.word, self.at.half, value, Ordering::AcqRel)
+    }
+}
+
+impl<P: Platform> sept_entry::Entry for LockWord<'_, '_, P> {
+    fn bts(&self, bit: u32) -> bool {
+        self.cx.bts(self.object, self.at.word, bit)
+    }
+    fn btr(&self, bit: u32) -> bool {
+        self.cx.btr(self.object, self.at.word, bit)
+    }
+    fn load(&self) -> u64 {
+        self.cx.load(self.object, self.at.word)
+    }
+}
+
+impl<'a, P: Platform> Cx<'a, P> {
+    pub(super) fn new(
+        module: &'a Module<P>,
+        cpu: &'a P::Cpu,
+        trace: Option<&'a dyn Trace>,
+    ) -> Self {
+        let held = [const { Cell::new(None) }; MOST_HELD];
+        Self { module, cpu, rmw: Cell::new(0), held, depth: Cell::new(0), trace }
+    }
+
+    /// Locked instructions so far.
+    pub(super) fn rmw(&self) -> u32 {
+        self.rmw.get()
+    }
+
+    /// Spends a time drawn from a cost.
+    pub(super) fn spend(&self, cost: Draw) {
+        P::work(self.cpu, cost.draw::<P>(self.cpu));
+    }
+
+    /// Spends a cost several times over.
+    pub(super) fn spend_times(&self, cost: Draw, times: u64) {
+        P::work(self.cpu, Cycles(times * cost.draw::<P>(self.cpu).0));
+    }
+
+    /// The array of an object, for a plain access to word `i`.
+    pub(super) fn words(&self, object: Object, i: usize) -> &'a P::Words<u64> {
+        if let Some(trace) = self.trace {
+            trace.access(Access { object, word: i, locked: false });
+        }
+        self.module.words(object)
+    }
+
+    /// The same for a locked instruction.
+    fn locked(&self, object: Object, i: usize) -> &'a P::Words<u64> {
+        self.rmw.set(self.rmw.get() + 1);
+        if let Some(trace) = self.trace {
+            trace.access(Access { object, word: i, locked: true });
+        }
+        self.module.words(object)
+    }
+
+    pub(super) fn load(&self, object: Object, i: usize) -> u64 {
+        self.words(object, i).load(self.cpu, i, Ordering::Acquire)
+    }
+
+    pub(super) fn load16(&self, object: Object, base: usize, at: Half) -> u16 {
+        (self.load(object, base + at.word) >> (16 * at.half)) as u16
+    }
+
+    pub(super) fn store(&self, object: Object, i: usize, value: u64) {
+        self.words(object, i).store(self.cpu, i, value, Ordering::Release);
+    }
+
+    pub(super) fn store16(&self, object: Object, base: usize, at: Half, value: u16) {
+        let i = base + at.word;
+        self.words(object, i).store_u16_at(self.cpu, i, at.half, value, Ordering::Release);
+    }
+
+    pub(super) fn cas(&self, object: Object, i: usize, current: u64, new: u64) -> Result<u64, u64> {
+        let words = self.locked(object, i);
+        words.compare_exchange(self.cpu, i, current, new, Ordering::AcqRel, Ordering::Acquire)
+    }
+
+    pub(super) fn xadd(&self, object: Object, i: usize, value: u64) -> u64 {
+        self.locked(object, i).fetch_add(self.cpu, i, value, Ordering::AcqRel)
+    }
+
+    pub(super) fn xadd16(&self, object: Object, at: Half, value: u16) -> u16 {
+        let words = self.locked(object, at.word);
+        words.fetch_add_u16_at(self.cpu, at.word, at.half, value, Ordering::AcqRel)
+    }
+
+    pub(super) fn cas16(
+        &self,
+        object: Object,
+        at: Half,
+        current: u16,
+        new: u16,
+    ) -> Result<u16, u16> {
+        let words = self.locked(object, at.word);
+        words.compare_exchange_u16_at(self.cpu, at.word, at.half, current, new, Ordering::AcqRel)
+    }
+
+    pub(super) fn and16(&self, object: Object, at: Half, value: u16) -> u16 {
+        let words = self.locked(object, at.word);
+        words.fetch_and_u16_at(self.cpu, at.word, at.half, value, Ordering::AcqRel)
+    }
+
+    pub(super) fn bts(&self, object: Object, i: usize, bit: u32) -> bool {
+        self.locked(object, i).bts(self.cpu, i, bit, Ordering::AcqRel)
+    }
+
+    pub(super) fn btr(&self, object: Object, i: usize, bit: u32) -> bool {
+        self.locked(object, i).btr(self.cpu, i, bit, Ordering::AcqRel)
+    }
+
+    /// LOCK CMPXCHG16B over the 16 bytes at word `i`.
+    pub(super) fn touch_16b(&self, object: Object, i: usize) {
+        self.locked(object, i).touch_16b(self.cpu, i);
+    }
+
+    fn lock_word(&self, lock: LockAt) -> LockWord<'_, 'a, P> {
+        LockWord { cx: self, object: lock.object, at: lock.at }
+    }
+
+    fn note(&self, lock: LockAt, mode: Mode, event: LockEvent) {
+        if let Some(trace) = self.trace {
+            trace.lock(lock.object, lock.at.word, mode, event);
+        }
+    }
+
+    /// Tries to take a lock; a failure ends the leaf with OPERAND_BUSY on `operand`.
+    pub(super) fn acquire(&self, lock: LockAt, mode: Mode, operand: Operand) -> Step {
+        let word = self.lock_word(lock);
+        let taken = match (lock.kind, mode) {
+            (LockType::Mutex, _) => mutex::acquire(&word),
+            (LockType::Sharex, Mode::Shared) => sharex::acquire_shared(&word),
+            (LockType::Sharex, Mode::Exclusive) => sharex::acquire_exclusive(&word),
+            (LockType::SharexHp, Mode::Shared) => sharex_hp::acquire_shared(&word),
+            (LockType::SharexHp, Mode::Exclusive) => sharex_hp::acquire_exclusive(&word),
+            (LockType::SeptEntry, _) => sept_entry::acquire(&word),
+        };
+        if !taken {
+            self.note(lock, mode, LockEvent::Busy);
+            return fail(StatusName::OperandBusy, operand);
+        }
+        self.note(lock, mode, LockEvent::Acquired);
+        self.push(Held { lock, mode });
+        Ok(())
+    }
+
+    /// Takes a lock into the books that was acquired by other means.
+    pub(super) fn adopt(&self, lock: LockAt, mode: Mode) {
+        self.push(Held { lock, mode });
+    }
+
+    fn push(&self, held: Held) {
+        let depth = self.depth.get();
+        self.held[depth].set(Some(held));
+        self.depth.set(depth + 1);
+    }
+
+    /// Turns the shared hold taken last into an exclusive one; on failure it is dropped and the leaf
+    /// ends with OPERAND_BUSY.
+    pub(super) fn promote_last(&self, operand: Operand) -> Step {
+        let top = &self.held[self.depth.get().saturating_sub(1)];
+        let Some(Held { lock, mode: Mode::Shared }) = top.get() else {
+            return fatal("promotion without a shared hold", None, self.depth.get() as u64);
+        };
+        if sharex_hp::promote(&self.lock_word(lock)) {
+            self.note(lock, Mode::Exclusive, LockEvent::Promoted);
+            top.set(Some(Held { lock, mode: Mode::Exclusive }));
+            return Ok(());
+        }
+        self.note(lock, Mode::Exclusive, LockEvent::Busy);
+        fail(StatusName::OperandBusy, operand)
+    }
+
+    /// Number of locks held.
+    pub(super) fn depth(&self) -> usize {
+        self.depth.get()
+    }
+
+    /// Forgets a hold that the last store released, or that outlives the leaf.
+    pub(super) fn forget(&self, lock: LockAt) {
+        if let Some(slot) = self.slot_of(lock) {
+            slot.set(None);
+            self.note(lock, Mode::Exclusive, LockEvent::Released);
+        }
+    }
+
+    /// Keeps a hold beyond the end of the leaf (VP.ENTER).
+    pub(super) fn keep_all(&self) {
+        self.depth.set(0);
+    }
+
+    /// Releases one lock before the leaf ends.
+    pub(super) fn release(&self, lock: LockAt) -> Step {
+        match self.slot_of(lock).and_then(|slot| slot.take()) {
+            Some(held) => self.drop_hold(held),
+            None => fatal("release of a lock that is not held", None, lock.at.word as u64),
+        }
+    }
+
+    fn slot_of(&self, lock: LockAt) -> Option<&Cell<Option<Held>>> {
+        let held = &self.held[..self.depth.get()];
+        held.iter().rev().find(|slot| slot.get().is_some_and(|held| held.lock == lock))
+    }
+
+    /// Releases everything, last taken first.
+    pub(super) fn release_all(&self) -> Step {
+        let depth = self.depth.replace(0);
+        self.held[..depth].iter().rev().filter_map(Cell::take).try_for_each(|h| self.drop_hold(h))
+    }
+
+    fn drop_hold(&self, Held { lock, mode }: Held) -> Step {
+        let word = self.lock_word(lock);
+        let released = match (lock.kind, mode) {
+            (LockType::Mutex, _) => mutex::release(&word),
+            (LockType::Sharex, Mode::Shared) => sharex::release_shared(&word),
+            (LockType::Sharex, Mode::Exclusive) => sharex::release_exclusive(&word),
+            (LockType::SharexHp, Mode::Shared) => sharex_hp::release_shared(&word),
+            (LockType::SharexHp, Mode::Exclusive) => sharex_hp::release_exclusive(&word),
+            (LockType::SeptEntry, _) => locks::sept_entry::release(&word),
+        };
+        self.note(lock, mode, LockEvent::Released);
+        released.or_else(|WrongRelease(word)| fatal("wrong release of a lock", None, word))
+    }
+}

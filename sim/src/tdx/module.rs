@@ -1,0 +1,203 @@
+//! The module: its memory, and the dispatcher that runs a leaf.
+
+use pamt_strategies::measure::{Chronicle, Observation, Op, Violation, ViolationKind};
+use pamt_strategies::module::{
+    Leaf, Operand, PamtOps, PamtPair, Regs, Status, StatusName, TdLeaves,
+};
+use pamt_strategies::platform::{Platform, Section, Words};
+use pamt_strategies::units::{NodeId, PAGE_BYTES, Pfn, Region};
+
+use super::config::{ModuleConfig, ModuleError};
+use super::cost::{CostTable, Costs};
+use super::cx::{Cx, Exit, Fatal};
+use super::layout::globals;
+use super::leaves;
+use super::memory::Object;
+use super::slots::{Pool, SlotMap};
+use super::trace::Trace;
+
+/// System state: leaves other than SYS.* may run.
+const SYS_READY: u16 = 3;
+/// System state: after a fatal error.
+const SYS_SHUTDOWN: u16 = 4;
+
+/// A TDX module in a world.
+pub struct Module<P: Platform> {
+    words: [P::Words<u64>; Object::ALL.len()],
+    config: ModuleConfig,
+    costs: Costs,
+    nodes: usize,
+    /// Record of each control page: TDR, TDVPR or Secure EPT page.
+    pub(super) slots: SlotMap,
+    pub(super) tds: Pool,
+    pub(super) vcpus: Pool,
+    pub(super) sept_pages: Pool,
+}
+
+/// What a leaf returned, and what it took.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Executed {
+    /// Registers, status in RAX.
+    pub regs: Regs,
+    /// Locked instructions that it executed.
+    pub rmw: u32,
+}
+
+impl<P: Platform> Module<P> {
+    /// A module in system state READY, with all memory unassigned.
+    ///
+    /// # Errors
+    /// A configuration that cannot be.
+    pub fn new(
+        build: &mut P::Build,
+        config: &ModuleConfig,
+        costs: &CostTable,
+    ) -> Result<Self, ModuleError> {
+        config.check()?;
+        let words = Object::ALL.map(|object| object.words::<P>(build, config));
+        let at = globals::SYS_STATE;
+        let ready = u64::from(SYS_READY) << (16 * at.half);
+        words[Object::Globals as usize].poke(build, at.word, ready);
+        Ok(Self {
+            words,
+            config: config.clone(),
+            costs: costs.at(P::clock(build)),
+            nodes: P::node_count(build),
+            slots: SlotMap::new(config.regions),
+            tds: Pool::new(config.tds),
+            vcpus: Pool::new(config.vcpus),
+            sept_pages: Pool::new(config.sept_pages),
+        })
+    }
+
+    /// Its configuration.
+    #[must_use]
+    pub fn config(&self) -> &ModuleConfig {
+        &self.config
+    }
+
+    pub(super) fn costs(&self) -> &Costs {
+        &self.costs
+    }
+
+    pub(super) fn words(&self, object: Object) -> &P::Words<u64> {
+        &self.words[object as usize]
+    }
+
+    /// The node whose memory holds a page.
+    pub(super) fn node_of(&self, pfn: Pfn) -> NodeId {
+        let node = pfn.0 * self.nodes as u64 / self.config.pages();
+        NodeId(node.min(self.nodes as u64 - 1) as u8)
+    }
+
+    /// Executes a leaf. Bits 23:16 of `regs.rax` are its version; the rest of RAX is ignored.
+    /// `trace` sees each step.
+    pub fn execute(
+        &self,
+        cpu: &P::Cpu,
+        leaf: Leaf,
+        regs: Regs,
+        trace: Option<&dyn Trace>,
+    ) -> Executed {
+        P::observe(cpu, Observation::Begin(Op::Leaf(leaf)));
+        P::enter(cpu, Section::IrqOff);
+        let cx = Cx::new(self, cpu, trace);
+        let (before, after) = leaves::transition(self.costs(), leaf).halves();
+        cx.spend(before);
+        let mut out = regs;
+        out.rax = self.run(&cx, leaf, &mut out).0;
+        cx.spend(after);
+        P::leave(cpu, Section::IrqOff);
+        P::observe(cpu, Observation::Status { leaf, status: out.status() });
+        P::observe(cpu, Observation::End(Op::Leaf(leaf)));
+        if let Some(pfn) = leaves::page_of(leaf, &regs).filter(|pfn| self.config.covers(*pfn)) {
+            let entry = Chronicle::Returned(leaf, pfn, out.status());
+            P::observe(cpu, Observation::Chronicle(pfn.region(), entry));
+        }
+        Executed { regs: out, rmw: cx.rmw() }
+    }
+
+    fn run(&self, cx: &Cx<'_, P>, leaf: Leaf, regs: &mut Regs) -> Status {
+        match cx.load16(Object::Globals, 0, globals::SYS_STATE) {
+            SYS_READY => {}
+            SYS_SHUTDOWN => return Status::with(StatusName::SysShutdown, Operand(0)),
+            _ => return Status::with(StatusName::SysNotReady, Operand(0)),
+        }
+        let ended = leaves::run(cx, leaf, regs);
+        let released = cx.release_all();
+        match released.and(ended) {
+            Ok(()) => Status::SUCCESS,
+            Err(Exit::Status(status)) => status,
+            Err(Exit::Fatal(fatal)) => self.shut_down(cx, leaf, fatal),
+            Err(Exit::Full(kind)) => Self::out_of_records(cx, kind),
+        }
+    }
+
+    /// A limit of the model, not of the module: says which number to raise.
+    fn out_of_records(cx: &Cx<'_, P>, kind: &'static str) -> Status {
+        let detail =
+            format!("the module model has no free record; raise `{kind}` in its configuration");
+        let violation = Violation { kind: ViolationKind::Accounting, region: None, detail };
+        P::observe(cx.cpu, Observation::Violation(violation));
+        Status::with(StatusName::OperandInvalid, Operand::RAX)
+    }
+
+    /// A fatal error: the module shuts down, and no later leaf runs.
+    fn shut_down(&self, cx: &Cx<'_, P>, leaf: Leaf, Fatal { what, pfn, value }: Fatal) -> Status {
+        cx.store16(Object::Globals, 0, globals::SYS_STATE, SYS_SHUTDOWN);
+        let page = pfn.map_or(String::new(), |pfn| format!(", pfn {:#x}", pfn.0));
+        P::observe(
+            cx.cpu,
+            Observation::Violation(Violation {
+                kind: ViolationKind::ModuleFatal,
+                region: pfn.map(Pfn::region),
+                detail: format!(
+                    "{} shut the module down: {what}{page}, found {value:#x}",
+                    leaf.name()
+                ),
+            }),
+        );
+        Status::with(StatusName::SysShutdown, Operand(0))
+    }
+}
+
+/// RCX of the leaves that name a region: its address and level 1.
+fn region_operand(region: Region) -> u64 {
+    region.first_pfn().hpa() | 1
+}
+
+impl<P: Platform> PamtOps<P> for Module<P> {
+    fn pamt_add(&self, cpu: &P::Cpu, region: Region, PamtPair([page0, page1]): PamtPair) -> Status {
+        let regs = Regs {
+            rcx: region_operand(region),
+            rdx: page0.hpa(),
+            r8: page1.hpa(),
+            ..Regs::default()
+        };
+        self.seamcall(cpu, Leaf::PhymemPamtAdd, regs).status()
+    }
+
+    fn pamt_remove(&self, cpu: &P::Cpu, region: Region) -> Result<PamtPair, Status> {
+        let regs = Regs { rcx: region_operand(region), ..Regs::default() };
+        let out = self.seamcall(cpu, Leaf::PhymemPamtRemove, regs);
+        match out.status() {
+            Status::SUCCESS => Ok(PamtPair([Pfn(out.rdx / PAGE_BYTES), Pfn(out.r8 / PAGE_BYTES)])),
+            status => Err(status),
+        }
+    }
+
+    fn pamt_present(&self, cpu: &P::Cpu, region: Region) -> Result<bool, Status> {
+        let regs = Regs { rcx: region_operand(region), ..Regs::default() };
+        let out = self.seamcall(cpu, Leaf::PhymemPageRdmd, regs);
+        match out.status() {
+            Status::SUCCESS => Ok(out.rcx >> 63 == 1),
+            status => Err(status),
+        }
+    }
+}
+
+impl<P: Platform> TdLeaves<P> for Module<P> {
+    fn seamcall(&self, cpu: &P::Cpu, leaf: Leaf, regs: Regs) -> Regs {
+        self.execute(cpu, leaf, regs, None).regs
+    }
+}

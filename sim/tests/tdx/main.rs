@@ -1,0 +1,4 @@
+//! The module model, leaf by leaf: statuses, page counts, hints and the published RMW counts.
+
+mod pages;
+mod world;

@@ -402,6 +402,10 @@ impl LockBook {
         }
     }
 
+    pub(super) fn classes(&self) -> Vec<LockClass> {
+        self.stats.iter().map(|stats| stats.class.clone()).collect()
+    }
+
     pub(super) fn finish(self, _end: Cycles) -> Vec<LockClassStats> {
         self.stats
     }

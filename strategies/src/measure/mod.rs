@@ -10,6 +10,7 @@ mod observation;
 mod op;
 mod recorder;
 mod span_tree;
+mod trace;
 
 pub use lock_book::{HolderBoard, LockClassStats, LockWait};
 pub use observation::{
@@ -19,3 +20,4 @@ pub use observation::{
 pub use op::Op;
 pub use recorder::{CpuPlace, FoundViolation, Measurement, OpStats, PairCount, Recorder};
 pub use span_tree::{SpanPath, SpanTree};
+pub use trace::{TraceSink, Transfer};

@@ -11,6 +11,7 @@ use super::lock_book::{HolderBoard, LockBook, LockClassStats, LockEvent};
 use super::observation::{Chronicle, LockClass, LockStep, Observation, Stamped, Violation};
 use super::op::Op;
 use super::span_tree::{SpanTree, Spans};
+use super::trace::{TraceSink, Transfer};
 use crate::module::{Leaf, Status};
 use crate::units::{CpuId, Cycles, Region};
 
@@ -114,6 +115,7 @@ pub struct Recorder {
     chronicles: FxHashMap<Region, VecDeque<Stamped>>,
     violations: Vec<FoundViolation>,
     violation_count: u64,
+    trace: Option<Box<dyn TraceSink + Send>>,
 }
 
 impl Recorder {
@@ -135,11 +137,34 @@ impl Recorder {
             chronicles: FxHashMap::default(),
             violations: Vec::new(),
             violation_count: 0,
+            trace: None,
+        }
+    }
+
+    /// Hands every event from now on to `sink` as well.
+    pub fn trace_to(&mut self, mut sink: Box<dyn TraceSink + Send>) {
+        sink.start(&self.locks.classes());
+        self.trace = Some(sink);
+    }
+
+    /// Whether [`Recorder::transferred`] has any effect: a world need not gather what nobody takes.
+    #[must_use]
+    pub fn is_traced(&self) -> bool {
+        self.trace.is_some()
+    }
+
+    /// Takes in a line that came to `cpu`, which asked for it at `now`; for traces only.
+    pub fn transferred(&mut self, cpu: CpuId, now: Cycles, transfer: &Transfer<'_>) {
+        if let Some(sink) = &mut self.trace {
+            sink.transferred(cpu, now, transfer);
         }
     }
 
     /// Takes in one observation of `cpu` at its local time `now`.
     pub fn observe(&mut self, cpu: CpuId, now: Cycles, observation: Observation) {
+        if let Some(sink) = &mut self.trace {
+            sink.observed(cpu, now, &observation);
+        }
         match observation {
             Observation::Begin(op) => self.spans.begin(cpu, now, op),
             Observation::End(op) => self.end(cpu, now, op),
@@ -209,7 +234,10 @@ impl Recorder {
 
     /// Ends the recording at time `end`.
     #[must_use]
-    pub fn finish(self, end: Cycles) -> Measurement {
+    pub fn finish(mut self, end: Cycles) -> Measurement {
+        if let Some(mut sink) = self.trace.take() {
+            sink.finish(end);
+        }
         let ops = self
             .ops
             .into_iter()
@@ -292,6 +320,47 @@ mod tests {
         assert_eq!(m.ops[&Op::LockTake].total, 15);
         let paths: Vec<_> = m.spans.paths().map(|p| (p.names(), p.self_cycles)).collect();
         assert_eq!(paths, [("pamt_get".to_owned(), 25), ("pamt_get;lock_take".to_owned(), 15),]);
+    }
+
+    #[test]
+    fn a_sink_gets_what_the_recorder_gets_between_start_and_finish() {
+        #[derive(Clone, Default)]
+        struct Log(Arc<std::sync::Mutex<Vec<String>>>);
+        impl Log {
+            fn add(&self, line: String) {
+                self.0.lock().expect("one thread").push(line);
+            }
+        }
+        impl TraceSink for Log {
+            fn start(&mut self, classes: &[LockClass]) {
+                self.add(format!("start {}", classes[0].name));
+            }
+            fn observed(&mut self, cpu: CpuId, now: Cycles, observation: &Observation) {
+                self.add(format!("{cpu} {now} {observation:?}"));
+            }
+            fn transferred(&mut self, cpu: CpuId, now: Cycles, transfer: &Transfer<'_>) {
+                self.add(format!("{cpu} {now} {}[{}]", transfer.object, transfer.line));
+            }
+            fn finish(&mut self, end: Cycles) {
+                self.add(format!("finish {end}"));
+            }
+        }
+        let (mut r, log) = (recorder(), Log::default());
+        assert!(!r.is_traced());
+        r.trace_to(Box::new(log.clone()));
+        r.observe(CpuId(1), Cycles(5), Observation::Retry(Op::PamtPut));
+        let transfer = Transfer {
+            object: "pamt_lock",
+            line: 0,
+            from: None,
+            owned: true,
+            queued: Cycles(0),
+            length: Cycles(9),
+        };
+        r.transferred(CpuId(0), Cycles(6), &transfer);
+        assert_eq!(r.finish(Cycles(7)).retries[&Op::PamtPut], 1);
+        let expected = ["start pamt_lock", "1 5 Retry(PamtPut)", "0 6 pamt_lock[0]", "finish 7"];
+        assert_eq!(*log.0.lock().expect("one thread"), expected);
     }
 
     #[test]

@@ -10,6 +10,7 @@ pub mod csv;
 pub mod exit;
 pub mod figure;
 pub mod scenario;
+pub mod perfetto;
 pub mod schema;
 pub mod stats;
 pub mod text;

@@ -78,6 +78,8 @@ impl Cell {
 pub struct Table {
     /// The cells.
     pub cells: BTreeMap<String, Cell>,
+    /// What all measured runs have in common of their host, by name.
+    pub host: BTreeMap<String, String>,
     faults: Vec<Row>,
 }
 
@@ -95,6 +97,7 @@ impl Table {
             };
             table.add(lane, run);
         }
+        table.host = common_host(documents);
         table
     }
 
@@ -139,6 +142,18 @@ impl Table {
     pub(super) fn faults(&self) -> Vec<Row> {
         self.faults.clone()
     }
+}
+
+fn common_host(documents: &[Document]) -> BTreeMap<String, String> {
+    let runs = documents.iter().flat_map(|document| &document.runs);
+    let measured = runs.filter(|run| run.result.world == World::Measured);
+    let mut hosts = measured.map(|run| run.provenance.as_ref().map(|p| &p.host));
+    let Some(Some(first)) = hosts.next() else { return BTreeMap::new() };
+    let mut common = first.clone();
+    for host in hosts {
+        common.retain(|name, value| host.and_then(|host| host.get(name)) == Some(value));
+    }
+    common
 }
 
 fn compare_twins(label: &str, first: &Sample, second: &Sample) -> Option<Row> {

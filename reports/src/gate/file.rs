@@ -132,7 +132,9 @@ impl GateFile {
         }
         let percents = [self.margin_percent, self.counted_percent].into_iter().flatten();
         let soft = self.limit.iter().filter_map(|limit| limit.soft_percent);
-        if let Some(percent) = percents.chain(soft).find(|percent| percent.is_nan() || *percent < 0.0) {
+        if let Some(percent) =
+            percents.chain(soft).find(|percent| percent.is_nan() || *percent < 0.0)
+        {
             let problem = format!("{percent} is not a percentage of 0 or more");
             return Err(("a limit or margin".to_owned(), problem));
         }

@@ -5,5 +5,4 @@
 //! on. A run is a pure function of profile, actors and seed. [`tdx`] is the module.
 
 pub mod machine;
-#[expect(dead_code, reason = "fields and helpers of the leaves that are still to come")]
 pub mod tdx;

@@ -159,4 +159,22 @@ costs! {
     /// The loop over 512 entries in PAMT.REMOVE, without fetching their lines.
     pamt_remove_loop = (256.0, 700.0, 1300.0),
         "tdx-module facts 6.3 (~1,300 cycles); the low end is two entries a cycle, as the published minimum of 1 us for the leaf demands";
+    /// One 64-bit value from RDSEED.
+    rdseed = (500.0, 1000.0, 1500.0), "tdx-module facts 6.2";
+    /// One SHA-384 block of 128 bytes.
+    sha384_block = (700.0, 800.0, 900.0), "tdx-module facts 6.2: AVX code, about 6 cycles a byte";
+    /// PCONFIG of a random key on one package.
+    pconfig = (44000.0, 110000.0, 220000.0), "tdx-module facts 6.2: 20-100 us, low confidence";
+    /// CACHE.WB of one of the 16 blocks of a package's cache.
+    cache_wb_block = (137500.0, 344000.0, 687500.0),
+        "tdx-module facts 6.2: 1-5 ms a package, low confidence; 16 equal blocks assumed";
+    /// VMCS writes and field tables of VP.INIT.
+    vp_init = (7700.0, 20000.0, 57000.0),
+        "tdx-module facts 6.3: 10,000-60,000 cycles with the transition, low confidence";
+    /// TD_PARAMS, CPUID tables and MSR bitmaps of MNG.INIT.
+    mng_init = (7700.0, 20000.0, 57000.0),
+        "tdx-module facts 6.3: 10,000-60,000 cycles with the transition, low confidence";
+    /// INVEPT and VMCLEAR of VP.FLUSH.
+    vp_flush = (500.0, 1000.0, 2000.0),
+        "no source: an INVEPT of some hundred cycles and a VMCLEAR that writes one page back";
 }

@@ -13,9 +13,11 @@ use pamt_strategies::units::{Cycles, Pfn};
 
 use super::cost::Draw;
 use super::layout::Half;
-use super::locks::{self, Word16, WrongRelease, mutex, sept_entry, sharex, sharex_hp};
+use super::locks::sharex_hp::GuestBusy;
+use super::locks::{Word16, WrongRelease, mutex, sept_entry, sharex, sharex_hp};
 use super::memory::Object;
 use super::module::Module;
+use super::sept::EntryAt;
 use super::trace::{Access, LockEvent, Trace};
 
 /// Most locks that one leaf holds (DEMOTE: 16).
@@ -73,13 +75,13 @@ pub enum Mode {
 /// What kind of lock a word holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LockType {
-    /// See [`locks::mutex`].
+    /// See [`super::locks::mutex`].
     Mutex,
-    /// See [`locks::sharex`].
+    /// See [`super::locks::sharex`].
     Sharex,
-    /// See [`locks::sharex_hp`].
+    /// See [`super::locks::sharex_hp`].
     SharexHp,
-    /// See [`locks::sept_entry`].
+    /// See [`super::locks::sept_entry`].
     SeptEntry,
 }
 
@@ -225,6 +227,11 @@ impl<'a, P: Platform> Cx<'a, P> {
         words.fetch_add_u16_at(self.cpu, at.word, at.half, value, Ordering::AcqRel)
     }
 
+    /// LOCK XADD on a 16-bit field of a record.
+    pub(super) fn add16(&self, object: Object, base: usize, at: Half, value: u16) -> u16 {
+        self.xadd16(object, Half { word: base + at.word, half: at.half }, value)
+    }
+
     pub(super) fn cas16(
         &self,
         object: Object,
@@ -284,6 +291,18 @@ impl<'a, P: Platform> Cx<'a, P> {
         Ok(())
     }
 
+    /// Tries to take the lock of a Secure EPT entry for a guest.
+    pub(super) fn acquire_entry_as_guest(&self, entry: EntryAt) -> Result<(), GuestBusy> {
+        let lock = entry.lock();
+        let taken = sept_entry::acquire_guest(&self.lock_word(lock));
+        let event = if taken.is_ok() { LockEvent::Acquired } else { LockEvent::Busy };
+        self.note(lock, Mode::Exclusive, event);
+        if taken.is_ok() {
+            self.push(Held { lock, mode: Mode::Exclusive });
+        }
+        taken
+    }
+
     /// Takes a lock into the books that was acquired by other means.
     pub(super) fn adopt(&self, lock: LockAt, mode: Mode) {
         self.push(Held { lock, mode });
@@ -311,12 +330,7 @@ impl<'a, P: Platform> Cx<'a, P> {
         fail(StatusName::OperandBusy, operand)
     }
 
-    /// Number of locks held.
-    pub(super) fn depth(&self) -> usize {
-        self.depth.get()
-    }
-
-    /// Forgets a hold that the last store released, or that outlives the leaf.
+    /// Forgets a hold that the last store released.
     pub(super) fn forget(&self, lock: LockAt) {
         if let Some(slot) = self.slot_of(lock) {
             slot.set(None);
@@ -356,7 +370,7 @@ impl<'a, P: Platform> Cx<'a, P> {
             (LockType::Sharex, Mode::Exclusive) => sharex::release_exclusive(&word),
             (LockType::SharexHp, Mode::Shared) => sharex_hp::release_shared(&word),
             (LockType::SharexHp, Mode::Exclusive) => sharex_hp::release_exclusive(&word),
-            (LockType::SeptEntry, _) => locks::sept_entry::release(&word),
+            (LockType::SeptEntry, _) => sept_entry::release(&word),
         };
         self.note(lock, mode, LockEvent::Released);
         released.or_else(|WrongRelease(word)| fatal("wrong release of a lock", None, word))

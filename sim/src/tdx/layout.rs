@@ -179,6 +179,8 @@ pub(super) mod tdcs {
     use super::{Field, Half, field, half};
 
     pub(in crate::tdx) const WORDS: usize = 6 * 512;
+    /// Most VCPUs of a TD.
+    pub(in crate::tdx) const MOST_VCPUS: u16 = 576;
     pub(in crate::tdx) const NUM_VCPUS: Half = half(0);
     pub(in crate::tdx) const NUM_ASSOC_VCPUS: Half = half(4);
     pub(in crate::tdx) const OP_STATE: Half = half(8);
@@ -189,6 +191,8 @@ pub(super) mod tdcs {
     pub(in crate::tdx) const TD_EPOCH: usize = 64;
     pub(in crate::tdx) const EPOCH_REFCOUNT: [Half; 2] = [half(520), half(524)];
     pub(in crate::tdx) const EPOCH_LOCK: Half = half(528);
+    /// First of the x2APIC ids, four bytes a VCPU, in the sixth page.
+    pub(in crate::tdx) const X2APIC_IDS: usize = 5 * 512;
     pub(in crate::tdx) const FIELDS: &[Field] = &[
         field("num_vcpus", 0, 4),
         field("num_assoc_vcpus", 4, 4),
@@ -202,6 +206,7 @@ pub(super) mod tdcs {
         field("td_epoch", 512, 8),
         field("refcount", 520, 8),
         field("epoch_lock", 528, 2),
+        field("x2apic_ids", 20480, 2304),
     ];
 }
 
@@ -215,12 +220,17 @@ pub(super) mod tdvps {
     pub(in crate::tdx) const ASSOC_LPID: usize = 57;
     pub(in crate::tdx) const VCPU_EPOCH: usize = 58;
     pub(in crate::tdx) const LAST_EXIT_TSC: usize = 60;
+    /// When the guest first met a lock that a host caller waits for; 0 when it did not.
+    pub(in crate::tdx) const HOST_PRIORITY_SINCE: usize = 61;
+    /// `assoc_lpid` of a VCPU that no CPU has.
+    pub(in crate::tdx) const NO_LPID: u64 = 0xFFFF_FFFF;
     pub(in crate::tdx) const FIELDS: &[Field] = &[
         field("vcpu_state", 256, 2),
         field("num_tdvps_pages", 258, 2),
         field("assoc_lpid", 456, 4),
         field("vcpu_epoch", 464, 8),
         field("last_exit_tsc", 480, 8),
+        field("host_priority_since", 488, 8),
     ];
 }
 

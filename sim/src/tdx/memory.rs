@@ -34,11 +34,13 @@ pub enum Object {
     Globals,
     /// WBT entries, a record a package.
     Wbt,
+    /// The key engine of a package: busy while PCONFIG runs. Hardware, not memory of the module.
+    KeyEngine,
 }
 
 impl Object {
     /// All objects, in order of their index.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Pamt1g,
         Self::Pamt2m,
         Self::Pamt4k,
@@ -49,6 +51,7 @@ impl Object {
         Self::Sept,
         Self::Globals,
         Self::Wbt,
+        Self::KeyEngine,
     ];
 
     /// Name in reports.
@@ -65,6 +68,7 @@ impl Object {
             Self::Sept => "sept",
             Self::Globals => "module_globals",
             Self::Wbt => "wbt",
+            Self::KeyEngine => "key_engine",
         }
     }
 
@@ -81,6 +85,7 @@ impl Object {
             Self::Sept => (1, &[]),
             Self::Globals => (globals::WORDS, globals::FIELDS),
             Self::Wbt => (wbt::WORDS, wbt::FIELDS),
+            Self::KeyEngine => (8, &[]),
         }
     }
 
@@ -96,7 +101,7 @@ impl Object {
             Self::Tdvps => config.vcpus as usize,
             Self::Sept => config.sept_pages as usize * SEPT_ENTRIES,
             Self::Globals => 1,
-            Self::Wbt => config.packages as usize,
+            Self::Wbt | Self::KeyEngine => config.packages as usize,
         }
     }
 
@@ -105,9 +110,13 @@ impl Object {
     fn home(self) -> Home {
         match self {
             Self::Pamt1g | Self::Pamt2m | Self::Pamt4k | Self::PageBitmap => Home::Split,
-            Self::Tdr | Self::Tdcs | Self::Tdvps | Self::Sept | Self::Globals | Self::Wbt => {
-                Home::Interleaved
-            }
+            Self::Tdr
+            | Self::Tdcs
+            | Self::Tdvps
+            | Self::Sept
+            | Self::Globals
+            | Self::Wbt
+            | Self::KeyEngine => Home::Interleaved,
         }
     }
 

@@ -12,11 +12,15 @@
 //! | `cx` | the context of one leaf: accesses, locks held, outcome |
 //! | `pamt`, `td`, `sept` | walks and checks that leaves share |
 //! | `leaves/` | the leaves, a file a family |
+//! | `audit` | invariants that hold between leaves |
 //! | `cost` | what is not a memory access, with its source |
 
+mod audit;
 mod config;
 mod cost;
 mod cx;
+mod guests;
+mod kot;
 mod layout;
 mod leaves;
 pub mod locks;
@@ -28,7 +32,9 @@ mod setup;
 mod slots;
 mod td;
 mod trace;
+mod vcpu;
 
+pub use audit::Census;
 pub use config::{BackingLock, Locking, ModuleConfig, ModuleError, TargetLock};
 pub use cost::{Cost, CostTable, Evidence};
 pub use cx::{LockType, Mode};

@@ -5,12 +5,14 @@ use pamt_strategies::module::{
     Leaf, Operand, PamtOps, PamtPair, Regs, Status, StatusName, TdLeaves,
 };
 use pamt_strategies::platform::{Platform, Section, Words};
-use pamt_strategies::units::{NodeId, PAGE_BYTES, Pfn, Region};
+use pamt_strategies::units::{Clock, Cycles, NodeId, PAGE_BYTES, Pfn, Region};
 
 use super::config::{ModuleConfig, ModuleError};
 use super::cost::{CostTable, Costs};
-use super::cx::{Cx, Exit, Fatal};
-use super::layout::globals;
+use super::cx::{Cx, Exit, Fatal, Step};
+use super::guests::Guests;
+use super::kot::{KotState, MODULE_HKID};
+use super::layout::{Half, globals};
 use super::leaves;
 use super::memory::Object;
 use super::slots::{Pool, SlotMap};
@@ -21,12 +23,18 @@ const SYS_READY: u16 = 3;
 /// System state: after a fatal error.
 const SYS_SHUTDOWN: u16 = 4;
 
+/// What VP.ENTER returns in RAX when an interrupt ended the guest's run: the exit reason.
+const EXTERNAL_INTERRUPT: u64 = 1;
+
 /// A TDX module in a world.
 pub struct Module<P: Platform> {
     words: [P::Words<u64>; Object::ALL.len()],
     config: ModuleConfig,
     costs: Costs,
+    clock: Clock,
     nodes: usize,
+    /// Which VCPU each CPU runs.
+    pub(super) guests: Guests,
     /// Record of each control page: TDR, TDVPR or Secure EPT page.
     pub(super) slots: SlotMap,
     pub(super) tds: Pool,
@@ -55,14 +63,19 @@ impl<P: Platform> Module<P> {
     ) -> Result<Self, ModuleError> {
         config.check()?;
         let words = Object::ALL.map(|object| object.words::<P>(build, config));
-        let at = globals::SYS_STATE;
-        let ready = u64::from(SYS_READY) << (16 * at.half);
-        words[Object::Globals as usize].poke(build, at.word, ready);
+        let first = |at: Half, value: u16| (at.word, u64::from(value) << (16 * at.half));
+        let ready = first(globals::SYS_STATE, SYS_READY);
+        let own_key = first(globals::kot_state(MODULE_HKID), KotState::Reserved as u16);
+        for (word, value) in [ready, own_key] {
+            words[Object::Globals as usize].poke(build, word, value);
+        }
         Ok(Self {
             words,
             config: config.clone(),
             costs: costs.at(P::clock(build)),
+            clock: P::clock(build),
             nodes: P::node_count(build),
+            guests: Guests::new(P::cpu_count(build)),
             slots: SlotMap::new(config.regions),
             tds: Pool::new(config.tds),
             vcpus: Pool::new(config.vcpus),
@@ -90,6 +103,15 @@ impl<P: Platform> Module<P> {
         NodeId(node.min(self.nodes as u64 - 1) as u8)
     }
 
+    /// The package of a CPU: packages are groups of nodes.
+    pub(super) fn package_of(&self, cpu: &P::Cpu) -> usize {
+        usize::from(P::node(cpu).0) * usize::from(self.config.packages) / self.nodes
+    }
+
+    pub(super) fn cycles(&self, ns: f64) -> Cycles {
+        self.clock.cycles(ns)
+    }
+
     /// Executes a leaf. Bits 23:16 of `regs.rax` are its version; the rest of RAX is ignored.
     /// `trace` sees each step.
     pub fn execute(
@@ -99,14 +121,16 @@ impl<P: Platform> Module<P> {
         regs: Regs,
         trace: Option<&dyn Trace>,
     ) -> Executed {
-        P::observe(cpu, Observation::Begin(Op::Leaf(leaf)));
-        P::enter(cpu, Section::IrqOff);
         let cx = Cx::new(self, cpu, trace);
         let (before, after) = leaves::transition(self.costs(), leaf).halves();
+        P::observe(cpu, Observation::Begin(Op::Leaf(leaf)));
+        P::enter(cpu, Section::IrqOff);
         cx.spend(before);
         let mut out = regs;
         out.rax = self.run(&cx, leaf, &mut out).0;
-        cx.spend(after);
+        if leaf != Leaf::VpEnter || out.status().is_error() {
+            cx.spend(after);
+        }
         P::leave(cpu, Section::IrqOff);
         P::observe(cpu, Observation::Status { leaf, status: out.status() });
         P::observe(cpu, Observation::End(Op::Leaf(leaf)));
@@ -117,6 +141,24 @@ impl<P: Platform> Module<P> {
         Executed { regs: out, rmw: cx.rmw() }
     }
 
+    /// Ends the guest's run on this CPU: the TD exit of an interrupt, up to the return of VP.ENTER.
+    /// Outside a guest the status is OPERAND_INVALID|RAX.
+    pub fn exit(&self, cpu: &P::Cpu, trace: Option<&dyn Trace>) -> Executed {
+        let cx = Cx::new(self, cpu, trace);
+        let (_, after) = leaves::transition(self.costs(), Leaf::VpEnter).halves();
+        P::observe(cpu, Observation::Begin(Op::TdExit));
+        P::enter(cpu, Section::IrqOff);
+        let ended = leaves::vp_enter::leave(&cx);
+        let status = match self.conclude(&cx, Leaf::VpEnter, ended) {
+            Status::SUCCESS => Status(EXTERNAL_INTERRUPT),
+            other => other,
+        };
+        cx.spend(after);
+        P::leave(cpu, Section::IrqOff);
+        P::observe(cpu, Observation::End(Op::TdExit));
+        Executed { regs: Regs { rax: status.0, ..Regs::default() }, rmw: cx.rmw() }
+    }
+
     fn run(&self, cx: &Cx<'_, P>, leaf: Leaf, regs: &mut Regs) -> Status {
         match cx.load16(Object::Globals, 0, globals::SYS_STATE) {
             SYS_READY => {}
@@ -124,6 +166,11 @@ impl<P: Platform> Module<P> {
             _ => return Status::with(StatusName::SysNotReady, Operand(0)),
         }
         let ended = leaves::run(cx, leaf, regs);
+        self.conclude(cx, leaf, ended)
+    }
+
+    /// Releases what the leaf holds, and says how it ended.
+    fn conclude(&self, cx: &Cx<'_, P>, leaf: Leaf, ended: Step) -> Status {
         let released = cx.release_all();
         match released.and(ended) {
             Ok(()) => Status::SUCCESS,
@@ -199,5 +246,9 @@ impl<P: Platform> PamtOps<P> for Module<P> {
 impl<P: Platform> TdLeaves<P> for Module<P> {
     fn seamcall(&self, cpu: &P::Cpu, leaf: Leaf, regs: Regs) -> Regs {
         self.execute(cpu, leaf, regs, None).regs
+    }
+
+    fn td_exit(&self, cpu: &P::Cpu) -> Regs {
+        self.exit(cpu, None).regs
     }
 }

@@ -179,10 +179,12 @@ impl<P: Platform> Cx<'_, P> {
         self.assign(at, PageType::Nda, Pfn(0));
     }
 
-    /// The epoch in which a page was blocked.
+    /// The epoch in which a page was blocked. DEMOTE writes both words of an entry alike with its bulk
+    /// store: a Q1 that repeats Q0 stands for "never".
     pub(super) fn bepoch(&self, at: Walked) -> u64 {
         let (object, base) = at.entry();
-        self.load(object, base + 1)
+        let q1 = self.load(object, base + 1);
+        if q1 == layout::leaf_q0(at.page_type(), at.owner()) { 0 } else { q1 }
     }
 
     /// Counts an assigned 4 KiB page in its region's page_count.

@@ -24,9 +24,9 @@ pub(super) const FREE: u64 = 1 << 63;
 /// Bits of an entry that hold its page.
 const HPA_MASK: u64 = 0x000F_FFFF_FFFF_F000;
 /// Bits of an entry that hold its state.
-const STATE_MASK: u64 = 0xF;
-/// First bit of the counter of 4 KiB pages accepted so far, in a 2 MiB entry.
-const ACCEPT_SHIFT: u32 = 53;
+pub(super) const STATE_MASK: u64 = 0xF;
+/// The entry is one of 512 that DEMOTE wrote alike: its page is the one named plus its index.
+const SPLIT: u64 = 1 << 8;
 
 /// State of an entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -75,11 +75,6 @@ impl EntryState {
             Self::NlBlocked => "NL_BLOCKED",
         }
     }
-
-    /// Whether it points to a table.
-    pub(super) const fn is_table(self) -> bool {
-        matches!(self, Self::NlMapped | Self::NlBlocked)
-    }
 }
 
 /// An entry's value: a state and a page.
@@ -87,19 +82,20 @@ pub(super) const fn value(state: EntryState, page: Pfn) -> u64 {
     FREE | page.hpa() | state as u64
 }
 
+/// The value of all entries of a table that DEMOTE makes: entry `i` maps page `first` + i.
+pub(super) const fn split_value(state: EntryState, first: Pfn) -> u64 {
+    value(state, first) | SPLIT
+}
+
+/// The same value in another state.
+pub(super) const fn with_state(value: u64, state: EntryState) -> u64 {
+    value & !STATE_MASK | state as u64
+}
+
 /// The page in an entry's value.
-pub(super) const fn page_of(value: u64) -> Pfn {
-    Pfn((value & HPA_MASK) / PAGE_BYTES)
-}
-
-/// 4 KiB pages accepted so far, in an entry's value.
-pub(super) const fn accepted(value: u64) -> u64 {
-    value >> ACCEPT_SHIFT & 0x3ff
-}
-
-/// A value with its counter of accepted pages set.
-pub(super) const fn with_accepted(value: u64, pages: u64) -> u64 {
-    value & !(0x3ff << ACCEPT_SHIFT) | pages << ACCEPT_SHIFT
+pub(super) const fn page_of(value: u64, entry: EntryAt) -> Pfn {
+    let index = if value & SPLIT == 0 { 0 } else { (entry.word % SEPT_ENTRIES) as u64 };
+    Pfn((value & HPA_MASK) / PAGE_BYTES + index)
 }
 
 /// A guest physical address and level: an operand of the memory leaves.
@@ -110,7 +106,7 @@ pub(super) struct Gpa {
 }
 
 impl Gpa {
-    fn index(self, level: u64) -> usize {
+    pub(super) fn index(self, level: u64) -> usize {
         (self.address >> (12 + 9 * level)) as usize % SEPT_ENTRIES
     }
 
@@ -153,16 +149,16 @@ impl<P: Platform> Cx<'_, P> {
     pub(super) fn sept_walk(&self, td: &Td, gpa: Gpa, regs: &mut Regs) -> Step<EntryAt> {
         let mut table = Pfn(self.load(Object::Tdcs, td.tdcs + tdcs::EPTP));
         for level in (gpa.level..=ROOT_LEVEL).rev() {
-            let word = self.sept_table(table)? + gpa.index(level);
+            let entry = EntryAt { word: self.sept_table(table)? + gpa.index(level), level };
             if level == gpa.level {
-                return Ok(EntryAt { word, level });
+                return Ok(entry);
             }
-            let found = self.load(Object::Sept, word);
+            let found = self.entry(entry);
             if EntryState::of(found) != EntryState::NlMapped {
                 report_entry(regs, found, level);
                 return fail(StatusName::EptWalkFailed, Operand::RCX);
             }
-            table = page_of(found);
+            table = page_of(found, entry);
         }
         fatal("a walk below the lowest level", None, gpa.level)
     }
@@ -179,7 +175,12 @@ impl<P: Platform> Cx<'_, P> {
     /// Locks an entry and returns its value without the lock bits.
     pub(super) fn lock_entry(&self, entry: EntryAt) -> Step<u64> {
         self.acquire(entry.lock(), Mode::Exclusive, Operand::RCX)?;
-        Ok(self.load(Object::Sept, entry.word) & !(1 << TDEL | 1 << TDHP))
+        Ok(self.entry(entry))
+    }
+
+    /// An entry's value without its lock bits.
+    pub(super) fn entry(&self, entry: EntryAt) -> u64 {
+        self.load(Object::Sept, entry.word) & !(1 << TDEL | 1 << TDHP)
     }
 
     /// Ends the leaf with EPT_ENTRY_STATE_INCORRECT unless the entry's state is one of `allowed`.
@@ -193,6 +194,11 @@ impl<P: Platform> Cx<'_, P> {
         if allowed.contains(&EntryState::of(found)) {
             return Ok(());
         }
+        self.wrong_entry_state(found, entry, regs)
+    }
+
+    /// Ends the leaf with EPT_ENTRY_STATE_INCORRECT.
+    pub(super) fn wrong_entry_state(&self, found: u64, entry: EntryAt, regs: &mut Regs) -> Step {
         report_entry(regs, found, entry.level);
         fail(StatusName::EptEntryStateIncorrect, Operand::RCX)
     }
@@ -248,15 +254,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_entry_keeps_state_page_and_accept_counter_apart() {
-        let entry = value(EntryState::Pending, Pfn(0x12345));
-        let counted = with_accepted(entry, 511);
-        assert_eq!(
-            (EntryState::of(counted), page_of(counted)),
-            (EntryState::Pending, Pfn(0x12345))
-        );
-        assert_eq!((accepted(counted), accepted(entry)), (511, 0));
-        assert_eq!(with_accepted(counted, 0), entry);
+    fn an_entry_of_a_split_page_counts_from_the_first() {
+        let entry = |word| EntryAt { word, level: 0 };
+        let plain = value(EntryState::Pending, Pfn(0x12345));
+        assert_eq!(page_of(plain, entry(512 + 7)), Pfn(0x12345));
+        let split = split_value(EntryState::Pending, Pfn(0x12200));
+        assert_eq!(page_of(split, entry(512 + 7)), Pfn(0x12207));
+        let blocked = with_state(split, EntryState::PendingBlocked);
+        assert_eq!(EntryState::of(blocked), EntryState::PendingBlocked);
+        assert_eq!(page_of(blocked, entry(512 + 7)), Pfn(0x12207));
     }
 
     #[test]

@@ -48,12 +48,13 @@ impl SlotMap {
 
 /// Free records of one kind; the lowest number is handed out first.
 pub(super) struct Pool {
+    len: usize,
     free: Mutex<Vec<u32>>,
 }
 
 impl Pool {
     pub(super) fn new(len: u32) -> Self {
-        Self { free: Mutex::new((0..len).rev().collect()) }
+        Self { len: len as usize, free: Mutex::new((0..len).rev().collect()) }
     }
 
     /// A free record; `None` when all are in use.
@@ -66,9 +67,9 @@ impl Pool {
         self.free.lock().unwrap_or_else(PoisonError::into_inner).push(slot);
     }
 
-    /// Number of free records.
-    pub(super) fn free(&self) -> usize {
-        self.free.lock().unwrap_or_else(PoisonError::into_inner).len()
+    /// Number of records in use.
+    pub(super) fn in_use(&self) -> usize {
+        self.len - self.free.lock().unwrap_or_else(PoisonError::into_inner).len()
     }
 }
 
@@ -101,6 +102,6 @@ mod tests {
         let pool = Pool::new(2);
         assert_eq!((pool.claim(), pool.claim(), pool.claim()), (Some(0), Some(1), None));
         pool.release(1);
-        assert_eq!((pool.claim(), pool.free()), (Some(1), 0));
+        assert_eq!((pool.claim(), pool.in_use()), (Some(1), 2));
     }
 }

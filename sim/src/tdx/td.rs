@@ -11,6 +11,8 @@ use super::pamt::Walked;
 
 /// Control pages of a TDCS without L2 VMs.
 pub(super) const TDCX_PAGES: u16 = 6;
+/// Most control pages of a TDCS.
+pub(super) const MOST_TDCX_PAGES: u16 = 9;
 
 /// Life cycle of a TD, as TDR stores it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

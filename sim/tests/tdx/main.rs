@@ -1,4 +1,5 @@
 //! The module model, leaf by leaf: statuses, page counts, hints and the published RMW counts.
 
+mod life;
 mod pages;
 mod world;

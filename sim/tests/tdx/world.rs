@@ -47,6 +47,13 @@ impl World<'_> {
         self.call(Leaf::PhymemPamtRemove, regs)
     }
 
+    /// The same, and asserts success and the number of locked instructions.
+    pub(crate) fn counts(&self, leaf: Leaf, regs: Regs, rmw: u32) -> Regs {
+        let got = self.call(leaf, regs);
+        assert_eq!((got.regs.status(), got.rmw), (Status::SUCCESS, rmw), "{leaf}");
+        got.regs
+    }
+
     /// A RUNNABLE TD with pairs for its own and the guest region.
     pub(crate) fn with_td(&self) {
         self.give_pair(TD.tdr.region(), Region(2).first_pfn(), Pfn(Region(2).first_pfn().0 + 1));

@@ -37,6 +37,8 @@ pub enum Op {
     Split,
     /// Time in the guest.
     Guest,
+    /// A TD exit, up to the return of VP.ENTER.
+    TdExit,
     /// Host work of KVM around the SEAMCALLs.
     KvmWork,
     /// Acquire-hold-release of the lock microbenchmark.
@@ -50,7 +52,7 @@ pub enum Op {
 }
 
 impl Op {
-    const NAMED: [(Self, &'static str); 20] = [
+    const NAMED: [(Self, &'static str); 21] = [
         (Self::PamtGet, "pamt_get"),
         (Self::PamtPut, "pamt_put"),
         (Self::PamtGetSlow, "pamt_get_slow"),
@@ -67,6 +69,7 @@ impl Op {
         (Self::Conversion, "conversion"),
         (Self::Split, "split"),
         (Self::Guest, "guest"),
+        (Self::TdExit, "td_exit"),
         (Self::KvmWork, "kvm_work"),
         (Self::LockAcquire, "lock_acquire"),
         (Self::LockTake, "lock_take"),

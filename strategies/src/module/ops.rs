@@ -55,6 +55,13 @@ pub trait PamtOps<P: Platform>: Send + Sync {
 
 /// Every leaf, by registers; present where the module is modelled.
 pub trait TdLeaves<P: Platform>: Send + Sync {
-    /// Executes a leaf. `regs.rax` is ignored on entry.
+    /// Executes a leaf. Bits 23:16 of `regs.rax` are its version; the rest of RAX is ignored on entry.
+    ///
+    /// TDH.VP.ENTER returns SUCCESS when the CPU is in the guest: until [`Self::td_exit`] its only
+    /// leaves are TDCALLs. A TDCALL that ends in a TD exit returns the exit reason in RAX, as
+    /// VP.ENTER would.
     fn seamcall(&self, cpu: &P::Cpu, leaf: Leaf, regs: Regs) -> Regs;
+
+    /// Ends the guest's run on this CPU (an interrupt arrives): what TDH.VP.ENTER returns.
+    fn td_exit(&self, cpu: &P::Cpu) -> Regs;
 }

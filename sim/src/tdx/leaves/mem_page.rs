@@ -55,7 +55,7 @@ pub(super) fn remove<P: Platform>(cx: &Cx<'_, P>, regs: &mut Regs) -> Step {
     let entry = cx.sept_walk(&td, gpa, regs)?;
     let found = cx.lock_entry(entry)?;
     cx.need_entry_state(found, entry, REMOVABLE, regs)?;
-    let page = sept::page_of(found);
+    let page = sept::page_of(found, entry);
     let at = cx.implicit(page, gpa.page_level(), Mode::Exclusive, Operand::RCX)?;
     cx.need_tlb_tracked(&td, found, cx.bepoch(at))?;
     cx.unassign(at);

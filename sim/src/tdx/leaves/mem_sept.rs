@@ -1,10 +1,11 @@
-//! TDH.MEM.SEPT.ADD: tables of the Secure EPT.
+//! TDH.MEM.SEPT.ADD and .REMOVE: tables of the Secure EPT.
 
-use pamt_strategies::module::{Operand, Regs};
-use pamt_strategies::platform::{BulkKind, Platform, Words};
+use pamt_strategies::module::{Operand, Regs, StatusName};
+use pamt_strategies::platform::{BulkKind, Platform, Until, Words};
+use pamt_strategies::units::Pfn;
 
-use crate::tdx::cx::{Cx, Mode, Step};
-use crate::tdx::layout::PageType;
+use crate::tdx::cx::{Cx, Mode, Step, fail};
+use crate::tdx::layout::{Level, PageType};
 use crate::tdx::memory::{Object, SEPT_ENTRIES};
 use crate::tdx::sept::{self, EntryState, ROOT_LEVEL};
 use crate::tdx::td::BUILT;
@@ -28,15 +29,55 @@ pub(super) fn add<P: Platform>(cx: &Cx<'_, P>, regs: &mut Regs) -> Step {
     Ok(())
 }
 
+/// TDH.MEM.SEPT.REMOVE: RCX = GPA | level of the entry that points to the table, RDX = TDR. Out: RCX
+/// = table page, with the removal hint.
+pub(super) fn remove<P: Platform>(cx: &Cx<'_, P>, regs: &mut Regs) -> Step {
+    let gpa = sept::gpa_operand(regs.rcx, 1..=ROOT_LEVEL)?;
+    let td = cx.td(regs.rdx, Mode::Shared, Operand::RDX)?;
+    cx.lock_op_state(&td, BUILT)?;
+    cx.acquire(td.sept_lock(), Mode::Exclusive, Operand::SEPT_TREE)?;
+    let entry = cx.sept_walk(&td, gpa, regs)?;
+    let found = cx.lock_entry(entry)?;
+    cx.need_entry_state(found, entry, &[EntryState::NlMapped, EntryState::NlBlocked], regs)?;
+    let page = sept::page_of(found, entry);
+    let at = cx.implicit(page, Level::K4, Mode::Exclusive, Operand::RCX)?;
+    cx.need_tlb_tracked(&td, found, cx.bepoch(at))?;
+    let first = cx.sept_table(page)?;
+    let table = cx.words(Object::Sept, first);
+    let in_use = Until::bits_ne(sept::STATE_MASK, EntryState::Free as u64);
+    if table.scan(cx.cpu, first..first + SEPT_ENTRIES, 1, in_use).is_some() {
+        return fail(StatusName::EptPageNotFree, Operand::RCX);
+    }
+    cx.free_table(page);
+    cx.unassign(at);
+    let hint = cx.uncount_page(at)?;
+    cx.add_children(&td, 1_u64.wrapping_neg());
+    cx.write_entry_and_release(entry, sept::FREE);
+    regs.rcx = page.hpa() | hint.bit();
+    Ok(())
+}
+
 impl<P: Platform> Cx<'_, P> {
     /// Makes a page a table of free entries, by MOVDIR64B.
-    pub(in crate::tdx) fn new_table(&self, page: pamt_strategies::units::Pfn) -> Step {
+    pub(in crate::tdx) fn new_table(&self, page: Pfn) -> Step {
+        self.new_table_of(page, sept::FREE)
+    }
+
+    /// Makes a page a table of equal entries.
+    pub(super) fn new_table_of(&self, page: Pfn, entry: u64) -> Step {
         let slot = self.claim_record(&self.module.sept_pages, page, "sept_pages")?;
         self.spend(self.module.costs().map_miss);
         let first = slot * SEPT_ENTRIES;
         let home = Some(self.module.node_of(page));
         let words = self.words(Object::Sept, first);
-        words.fill(self.cpu, first..first + SEPT_ENTRIES, sept::FREE, BulkKind::DirectStore, home);
+        words.fill(self.cpu, first..first + SEPT_ENTRIES, entry, BulkKind::DirectStore, home);
         Ok(())
+    }
+
+    /// Forgets the contents of a table.
+    pub(super) fn free_table(&self, page: Pfn) {
+        if let Some(slot) = self.module.slots.take(page) {
+            self.module.sept_pages.release(slot);
+        }
     }
 }

@@ -1,9 +1,17 @@
 //! The leaves: a file a family, each leaf its steps in the order of the code that it models.
 
+mod accept;
+mod mem_build;
 mod mem_page;
 mod mem_sept;
+mod mem_split;
+mod mem_track;
+mod mng;
+mod mng_key;
 mod phymem_page;
 mod phymem_pamt;
+mod vp;
+pub(super) mod vp_enter;
 
 use pamt_strategies::module::{Leaf, Operand, Regs, StatusName};
 use pamt_strategies::platform::Platform;
@@ -12,18 +20,49 @@ use pamt_strategies::units::{PAGE_BYTES, Pfn};
 use super::cost::{Costs, Draw};
 use super::cx::{Cx, Step, fail};
 
-/// Runs the steps of a leaf. Output registers are written in place.
+/// Runs the steps of a leaf. Output registers are written in place. A CPU that is in a guest can make
+/// a TDCALL, any other a SEAMCALL.
 pub(super) fn run<P: Platform>(cx: &Cx<'_, P>, leaf: Leaf, regs: &mut Regs) -> Step {
+    match (leaf, cx.module.guests.on(P::cpu(cx.cpu))) {
+        (Leaf::TdgMemPageAccept, Some(tdvpr)) => return accept::accept(cx, tdvpr, regs),
+        (Leaf::TdgMemPageAccept, None) | (_, Some(_)) => {
+            return fail(StatusName::OperandInvalid, Operand::RAX);
+        }
+        (_, None) => {}
+    }
     match leaf {
-        Leaf::PhymemPamtAdd => phymem_pamt::add(cx, regs),
-        Leaf::PhymemPamtRemove => phymem_pamt::remove(cx, regs),
-        Leaf::PhymemPageRdmd => phymem_page::rdmd(cx, regs),
-        Leaf::PhymemPageReclaim => phymem_page::reclaim(cx, regs),
-        Leaf::PhymemPageWbinvd => phymem_page::wbinvd(cx, regs),
+        Leaf::MngCreate => mng::create(cx, regs),
+        Leaf::MngKeyConfig => mng::key_config(cx, regs),
+        Leaf::MngAddcx => mng::addcx(cx, regs),
+        Leaf::MngInit => mng::init(cx, regs),
+        Leaf::VpCreate => vp::create(cx, regs),
+        Leaf::VpAddcx => vp::addcx(cx, regs),
+        Leaf::VpInit => vp::init(cx, regs),
+        Leaf::VpEnter => vp_enter::enter(cx, regs),
+        Leaf::VpFlush => vp::flush(cx, regs),
+        Leaf::MemSeptAdd => mem_sept::add(cx, regs),
+        Leaf::MemSeptRemove => mem_sept::remove(cx, regs),
+        Leaf::MemPageAdd => mem_build::add(cx, regs),
+        Leaf::MrExtend => mem_build::extend(cx, regs),
+        Leaf::MrFinalize => mem_build::finalize(cx, regs),
         Leaf::MemPageAug => mem_page::aug(cx, regs),
         Leaf::MemPageRemove => mem_page::remove(cx, regs),
-        Leaf::MemSeptAdd => mem_sept::add(cx, regs),
-        _ => fail(StatusName::OperandInvalid, Operand::RAX),
+        Leaf::MemRangeBlock => mem_track::block(cx, regs),
+        Leaf::MemTrack => mem_track::track(cx, regs),
+        Leaf::MemPageDemote => mem_split::demote(cx, regs),
+        Leaf::MemPagePromote => mem_split::promote(cx, regs),
+        Leaf::MngVpflushdone => mng_key::vpflushdone(cx, regs),
+        Leaf::PhymemCacheWb => mng_key::cache_wb(cx, regs),
+        // A no-op of the ABI that always succeeds.
+        Leaf::MngKeyReclaimid => Ok(()),
+        Leaf::MngKeyFreeid => mng_key::freeid(cx, regs),
+        Leaf::PhymemPageReclaim => phymem_page::reclaim(cx, regs),
+        Leaf::PhymemPageWbinvd => phymem_page::wbinvd(cx, regs),
+        Leaf::PhymemPageRdmd => phymem_page::rdmd(cx, regs),
+        Leaf::PhymemPamtAdd => phymem_pamt::add(cx, regs),
+        Leaf::PhymemPamtRemove => phymem_pamt::remove(cx, regs),
+        // Answered above.
+        Leaf::TdgMemPageAccept => fail(StatusName::OperandInvalid, Operand::RAX),
     }
 }
 

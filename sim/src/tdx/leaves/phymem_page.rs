@@ -26,7 +26,7 @@ pub(super) fn rdmd<P: Platform>(cx: &Cx<'_, P>, regs: &mut Regs) -> Step {
     regs.rcx = at.page_type() as u64 | if has_pair { NON_LEAF } else { 0 };
     regs.rdx = if has_pair { 0 } else { at.owner().hpa() };
     regs.r8 = at.level as u64;
-    regs.r9 = if has_pair { 0 } else { q1 };
+    regs.r9 = if has_pair { 0 } else { cx.bepoch(at) };
     let pair = layout::pair_of(at.q0, q1);
     [regs.r10, regs.r11] = if has_pair { pair.map(|page| page.hpa()) } else { [0; 2] };
     Ok(())

@@ -12,7 +12,7 @@ use crate::tdx::config::{BackingLock, TargetLock};
 use crate::tdx::cx::{Cx, Mode, Step, fail, fail_with, fatal};
 use crate::tdx::layout::{self, Half, Level, PageType};
 use crate::tdx::memory::Object;
-use crate::tdx::pamt::{Walked, entry_at};
+use crate::tdx::pamt::Walked;
 
 /// Entries in one page of a pair.
 const ENTRIES_PER_PAGE: u64 = PAGES_PER_REGION / 2;
@@ -39,12 +39,17 @@ pub(super) fn add<P: Platform>(cx: &Cx<'_, P>, regs: &mut Regs) -> Step {
     let page1 = cx.page_operand(regs.r8, Level::K4, Operand::R8)?;
     let region = target(cx, regs.rcx)?;
     let entry = lock_target(cx, region)?;
-    let added = give_pair(cx, region, [(page0, Operand::RDX), (page1, Operand::R8)], true);
-    let shared = cx.module.config().locking.target == TargetLock::Shared;
-    if added.is_err() && shared {
-        cx.store_above_lock(Object::Pamt2m, entry.entry().1, 0);
+    let pair = [(page0, Operand::RDX), (page1, Operand::R8)];
+    let claimed = claim_pair(cx, region, pair, true);
+    let (object, base) = entry.entry();
+    if claimed.is_err() && cx.module.config().locking.target == TargetLock::Shared {
+        cx.store_above_lock(object, base, 0);
     }
-    added?;
+    claimed?;
+    write_pair(cx, region, [page0, page1], 0);
+    let [q0, q1] = layout::pair_entry([page0, page1], 0);
+    cx.store(object, base + 1, q1);
+    cx.store_above_lock(object, base, q0);
     P::observe(cx.cpu, Observation::Pair { region, added: true });
     Ok(())
 }
@@ -69,9 +74,9 @@ fn claim_type<P: Platform>(cx: &Cx<'_, P>, entry: Walked) -> bool {
     cx.cas16(object, Half { word: base, half: 1 }, 0, PageType::Rsvd as u16).is_ok()
 }
 
-/// Steps 8 to 12: claims, zeroes and links a pair; the region's entry is held. `exempt`: a backing
-/// page inside the region itself is not walked (ADD; DEMOTE has no such exemption).
-pub(in crate::tdx) fn give_pair<P: Platform>(
+/// Steps 8 to 10: the backing pages are free, and from now on claimed. `exempt`: a page inside the
+/// region itself is not walked (ADD; DEMOTE has no such exemption).
+pub(super) fn claim_pair<P: Platform>(
     cx: &Cx<'_, P>,
     region: Region,
     pair: [(Pfn, Operand); 2],
@@ -94,16 +99,12 @@ pub(in crate::tdx) fn give_pair<P: Platform>(
         cx.drop_backing(page0);
         return fail(StatusName::PageNotFree, operand1);
     }
-    zero_pair(cx, region, [page0, page1]);
-    let (object, base) = entry_at(region.first_pfn(), Level::M2);
-    let [q0, q1] = layout::pair_entry([page0, page1], 0);
-    cx.store(object, base + 1, q1);
-    cx.store_above_lock(object, base, q0);
     Ok(())
 }
 
-/// Both pages, by MOVDIR64B; from now on the region's entries live in their memory.
-fn zero_pair<P: Platform>(cx: &Cx<'_, P>, region: Region, pair: [Pfn; 2]) {
+/// Step 11: both pages, by MOVDIR64B; from now on the region's entries live in their memory. All
+/// words of the entries are written alike (see [`Cx::bepoch`]).
+pub(super) fn write_pair<P: Platform>(cx: &Cx<'_, P>, region: Region, pair: [Pfn; 2], value: u64) {
     let first = region.first_pfn().0;
     for (half, page) in (0..).zip(pair) {
         cx.spend(cx.module.costs().map_miss);
@@ -111,7 +112,7 @@ fn zero_pair<P: Platform>(cx: &Cx<'_, P>, region: Region, pair: [Pfn; 2]) {
         let range = layout::entry(from)..layout::entry(from + ENTRIES_PER_PAGE);
         let home = Some(cx.module.node_of(page));
         let words = cx.words(Object::Pamt4k, range.start);
-        words.fill(cx.cpu, range, 0, BulkKind::DirectStore, home);
+        words.fill(cx.cpu, range, value, BulkKind::DirectStore, home);
     }
 }
 

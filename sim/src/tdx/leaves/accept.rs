@@ -1,0 +1,95 @@
+//! TDG.MEM.PAGE.ACCEPT: the guest takes a page that the host added (`tdg_mem_page_accept.c`).
+//!
+//! It takes neither the Secure EPT tree's lock nor any PAMT lock, only the entry's, and as a guest: it
+//! yields to a host caller that has failed there. A page that is not there ends in a TD exit.
+
+use pamt_strategies::module::{Operand, Regs, Status, StatusName};
+use pamt_strategies::platform::{BulkKind, Platform};
+use pamt_strategies::units::{PAGE_BYTES, Pfn};
+
+use crate::tdx::cx::{Cx, Exit, Step, fail};
+use crate::tdx::layout::{tdcs, tdvps};
+use crate::tdx::leaves::vp_enter;
+use crate::tdx::locks::sharex_hp::GuestBusy;
+use crate::tdx::memory::Object;
+use crate::tdx::sept::{self, EntryAt, EntryState, Gpa, ROOT_LEVEL};
+use crate::tdx::vcpu::Vcpu;
+
+/// Exit reason of an EPT violation.
+const EPT_VIOLATION: u64 = 48;
+/// How long a VCPU may be turned away by host priority (default of TDCS.HP_LOCK_TIMEOUT).
+const HP_LOCK_TIMEOUT_NS: f64 = 1e9;
+
+/// TDG.MEM.PAGE.ACCEPT: RCX = GPA | level.
+pub(super) fn accept<P: Platform>(cx: &Cx<'_, P>, tdvpr: Pfn, regs: &mut Regs) -> Step {
+    let gpa = sept::gpa_operand(regs.rcx, 0..=1)?;
+    let (vcpu, td) = vp_enter::running(cx, tdvpr)?;
+    let root = Pfn(cx.load(Object::Tdcs, td.tdcs + tdcs::EPTP));
+    let entry = find(cx, root, gpa)?;
+    lock(cx, entry, &vcpu)?;
+    let found = cx.entry(entry);
+    match EntryState::of(found) {
+        EntryState::Pending => {}
+        EntryState::Mapped => return fail(StatusName::PageAlreadyAccepted, Operand::RCX),
+        EntryState::NlMapped => return fail(StatusName::PageSizeMismatch, Operand::RCX),
+        _ => return td_exit(cx, EPT_VIOLATION),
+    }
+    let page = sept::page_of(found, entry);
+    for _ in 0..gpa.page_level().pages() {
+        P::bulk(cx.cpu, BulkKind::DirectStore, PAGE_BYTES, cx.module.node_of(page));
+    }
+    cx.write_entry_locked(entry, sept::with_state(found, EntryState::Mapped));
+    Ok(())
+}
+
+/// The walk of a guest's leaf: a larger page on the way is a mismatch, a hole an EPT violation.
+fn find<P: Platform>(cx: &Cx<'_, P>, root: Pfn, gpa: Gpa) -> Step<EntryAt> {
+    let mut table = root;
+    let mut level = ROOT_LEVEL;
+    loop {
+        let entry = EntryAt { word: cx.sept_table(table)? + gpa.index(level), level };
+        if level == gpa.level {
+            return Ok(entry);
+        }
+        let found = cx.entry(entry);
+        match EntryState::of(found) {
+            EntryState::NlMapped => table = sept::page_of(found, entry),
+            EntryState::Mapped | EntryState::Pending => {
+                return fail(StatusName::PageSizeMismatch, Operand::RCX);
+            }
+            _ => return td_exit(cx, EPT_VIOLATION),
+        }
+        level -= 1;
+    }
+}
+
+/// Host priority reads as plain OPERAND_BUSY in the guest, until the VCPU has met it for too long:
+/// then the TD exits.
+fn lock<P: Platform>(cx: &Cx<'_, P>, entry: EntryAt, vcpu: &Vcpu) -> Step {
+    let since_at = vcpu.tdvps + tdvps::HOST_PRIORITY_SINCE;
+    let since = cx.load(Object::Tdvps, since_at);
+    match cx.acquire_entry_as_guest(entry) {
+        Ok(()) if since == 0 => return Ok(()),
+        Ok(()) => {
+            cx.store(Object::Tdvps, since_at, 0);
+            return Ok(());
+        }
+        Err(GuestBusy::Busy) => {}
+        Err(GuestBusy::HostPriority) => {
+            let now = P::now(cx.cpu).0.max(1);
+            if since == 0 {
+                cx.store(Object::Tdvps, since_at, now);
+            } else if now - since > cx.module.cycles(HP_LOCK_TIMEOUT_NS).0 {
+                let name = StatusName::HostPriorityBusyTimeout;
+                return td_exit(cx, Status::with(name, Operand(0)).0);
+            }
+        }
+    }
+    fail(StatusName::OperandBusy, Operand::RCX)
+}
+
+/// Leaves the guest: what VP.ENTER returns in RAX.
+fn td_exit<P: Platform, T>(cx: &Cx<'_, P>, rax: u64) -> Step<T> {
+    vp_enter::leave(cx)?;
+    Err(Exit::Status(Status(rax)))
+}

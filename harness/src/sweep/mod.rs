@@ -1,0 +1,25 @@
+//! Sweeps: all experiments of a plan, on all cores, resumable, and the same whoever ran which part.
+//!
+//! A [`Plan`] expands into [`Job`]s. A job's id is a hash of its experiment, and its result is one file
+//! of that name, written beside and renamed: a sweep that is killed at any point, run twice, or run in
+//! shards on many hosts leaves each result once or not at all. [`collect`] merges them in the order of
+//! the plan, so the merged bytes depend on nothing else.
+
+mod collect;
+mod job;
+mod plan;
+mod run;
+mod sampling;
+mod store;
+mod uncertainty;
+
+pub use collect::{CollectError, Collected, Form, collect};
+pub use job::{Job, Shard, ShardError};
+pub use plan::{Axis, Keep, Plan, PlanError, Uncertainty, plan_schema};
+pub use run::{Options, Progress, Summary, run};
+pub use sampling::{Parameter, latin_hypercube};
+pub use store::{Failure, Store, StoreError};
+pub use uncertainty::{Ranking, Report, StrategyRow, TornadoRow, rank};
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,243 @@
+//! PLAN.toml: which experiments a sweep runs.
+//!
+//! ```toml
+//! [base]                       # of every experiment, by the names of the run options
+//! workload = "teardown"
+//! memory = "16MiB"
+//! [cross]                      # every combination of these
+//! strategy = ["global", "striped:64"]
+//! tds = [1, 8]
+//! seed = { from = 1, count = 30 }
+//! [uncertainty]                # each of them under draws of the machine's uncertain values
+//! draws = 200
+//! ```
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+use thiserror::Error;
+
+use super::job::Job;
+use super::sampling::{Parameter, latin_hypercube};
+
+/// A plan.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Plan {
+    /// Options of every experiment; `set.KEY` for a workload's own parameter.
+    pub base: BTreeMap<String, Value>,
+    /// Options that take each of these values; every combination is run, the last one varies fastest in
+    /// the order of their names, but for `seed`, which varies fastest of all.
+    pub cross: BTreeMap<String, Axis>,
+    /// What of a result is kept.
+    pub keep: Keep,
+    /// Runs each experiment under draws of the machine's uncertain parameters.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub uncertainty: Option<Uncertainty>,
+}
+
+/// Values of one option.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(untagged)]
+pub enum Axis {
+    /// One by one.
+    List(Vec<Value>),
+    /// `count` whole numbers that begin with `from`.
+    Range {
+        /// The first.
+        from: u64,
+        /// How many.
+        count: u64,
+    },
+}
+
+/// What of a result is kept.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Keep {
+    /// All numbers, without histograms, spans, single lines and single TDs.
+    #[default]
+    Summary,
+    /// Everything.
+    Full,
+}
+
+/// Draws of uncertain parameters.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Uncertainty {
+    /// How many.
+    pub draws: u32,
+    /// Seed of the draws.
+    #[serde(default)]
+    pub seed: u64,
+    /// The metric by which strategies are ranked.
+    #[serde(default = "throughput")]
+    pub metric: String,
+}
+
+fn throughput() -> String {
+    "throughput.per_second".to_owned()
+}
+
+/// Why a plan cannot be used.
+#[derive(Debug, Error)]
+pub enum PlanError {
+    /// It cannot be read.
+    #[error("cannot read the plan {path}: {source}")]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// It is not of the form.
+    #[error("{path} is not a plan: {source}")]
+    Malformed {
+        /// The file.
+        path: PathBuf,
+        /// What and where.
+        source: Box<toml::de::Error>,
+    },
+    /// A value in it cannot be used.
+    #[error("{path}: {problem}")]
+    Value {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong and what to do.
+        problem: String,
+    },
+}
+
+/// Most jobs of one plan: a mistaken cross product should not fill a disk.
+const MOST_JOBS: usize = 10_000_000;
+
+impl Plan {
+    /// Reads the plan at `path`.
+    ///
+    /// # Errors
+    /// [`PlanError`], which names the file and the place in it.
+    pub fn read(path: &Path) -> Result<Self, PlanError> {
+        let text = std::fs::read_to_string(path)
+            .map_err(|source| PlanError::Io { path: path.to_owned(), source })?;
+        Self::parse(&text, path)
+    }
+
+    /// Parses `text`, which came from `path`.
+    ///
+    /// # Errors
+    /// [`PlanError`], which names the file and the place in it.
+    pub fn parse(text: &str, path: &Path) -> Result<Self, PlanError> {
+        let plan: Self = toml::from_str(text).map_err(|source| PlanError::Malformed {
+            path: path.to_owned(),
+            source: Box::new(source),
+        })?;
+        plan.check().map_err(|problem| PlanError::Value { path: path.to_owned(), problem })?;
+        Ok(plan)
+    }
+
+    fn check(&self) -> Result<(), String> {
+        if let Some(name) = self.base.keys().find(|name| self.cross.contains_key(*name)) {
+            return Err(format!("`{name}` is in both base and cross: keep one"));
+        }
+        if let Some((name, _)) = self.cross.iter().find(|(_, axis)| axis.len() == 0) {
+            return Err(format!("cross.{name} has no value: give at least one"));
+        }
+        if self.uncertainty.as_ref().is_some_and(|uncertainty| uncertainty.draws == 0) {
+            return Err("uncertainty.draws is 0: give at least 1, or leave the section out".into());
+        }
+        let draws = self.uncertainty.as_ref().map_or(1, |u| u.draws as usize);
+        let jobs = self.cross.values().try_fold(draws, |jobs, axis| jobs.checked_mul(axis.len()));
+        match jobs {
+            Some(jobs) if jobs <= MOST_JOBS => Ok(()),
+            _ => Err(format!("more than {MOST_JOBS} experiments: split the plan")),
+        }
+    }
+
+    /// The jobs, in order. `complete` turns options into a whole experiment (or says what is wrong
+    /// with them); `parameters` lists what is uncertain about the machine of an experiment.
+    ///
+    /// # Errors
+    /// The problem, with the experiment that has it.
+    pub fn jobs(
+        &self,
+        complete: impl Fn(&Map<String, Value>) -> Result<Value, String>,
+        parameters: impl Fn(&Value) -> Result<Vec<Parameter>, String>,
+    ) -> Result<Vec<Job>, String> {
+        let mut jobs = Vec::new();
+        for options in self.combinations() {
+            let problem = |problem| format!("{problem} (in {})", Value::Object(options.clone()));
+            let experiment = complete(&options).map_err(problem)?;
+            let Some(uncertainty) = &self.uncertainty else {
+                jobs.push(Job::new(experiment, None));
+                continue;
+            };
+            let parameters = parameters(&experiment).map_err(problem)?;
+            for (draw, values) in
+                (0..).zip(latin_hypercube(&parameters, uncertainty.draws, uncertainty.seed))
+            {
+                let mut options = options.clone();
+                for (parameter, value) in parameters.iter().zip(values) {
+                    options.insert(format!("set.{}", parameter.name), value.to_string().into());
+                }
+                let problem = |problem| format!("{problem} (in draw {draw})");
+                jobs.push(Job::new(complete(&options).map_err(problem)?, Some(draw)));
+            }
+        }
+        Ok(jobs)
+    }
+
+    /// Options of each combination.
+    fn combinations(&self) -> Vec<Map<String, Value>> {
+        let base: Map<String, Value> =
+            self.base.iter().map(|(name, value)| (name.clone(), value.clone())).collect();
+        let mut combinations = vec![base];
+        let seed_last = |name: &&String| *name == "seed";
+        let names = self.cross.keys().filter(|name| !seed_last(name));
+        for name in names.chain(self.cross.keys().filter(seed_last)) {
+            let values = self.cross[name].values();
+            combinations = combinations
+                .into_iter()
+                .flat_map(|options| {
+                    values.iter().map(move |value| {
+                        let mut options = options.clone();
+                        options.insert(name.clone(), value.clone());
+                        options
+                    })
+                })
+                .collect();
+        }
+        combinations
+    }
+}
+
+impl Axis {
+    fn len(&self) -> usize {
+        match self {
+            Self::List(values) => values.len(),
+            Self::Range { count, .. } => usize::try_from(*count).unwrap_or(usize::MAX),
+        }
+    }
+
+    fn values(&self) -> Vec<Value> {
+        match self {
+            Self::List(values) => values.clone(),
+            Self::Range { from, count } => {
+                (0..*count).map(|offset| from.wrapping_add(offset).into()).collect()
+            }
+        }
+    }
+}
+
+/// The JSON schema of a plan, in its checked-in form.
+#[must_use]
+pub fn plan_schema() -> String {
+    let value = pamt_reports::schema::sorted(schemars::schema_for!(Plan).to_value());
+    let mut text =
+        serde_json::to_string_pretty(&value).expect("a JSON value is always written to a string");
+    text.push('\n');
+    text
+}

@@ -6,3 +6,5 @@
 
 pub mod machine;
 pub mod tdx;
+
+pub use machine::{Sim, SimBuild, SimCpu, SimOptions, SimOutcome, SimWords, run};

@@ -1,7 +1,28 @@
 //! The machine: topology, profiles, coherence, and the engine that runs actors on them.
+//!
+//! Layout: [`Profile`] (costs as data) and [`Topology`]; `costs` (a profile in cycles), `line` and
+//! `memory` (state), `coherence` (what an access costs and changes), `queue`, `engine` and `fiber` (who
+//! acts when), `world` (the [`Platform`](pamt_strategies::platform::Platform)), `build` (set-up, run,
+//! outcome) and [`LineBook`].
 
+mod build;
+mod coherence;
+mod costs;
+mod engine;
+mod fiber;
+mod line;
+mod line_book;
+mod memory;
 mod profile;
+mod queue;
+mod stats;
 mod topology;
+mod world;
 
+pub use build::{End, SimBuild, SimOptions, SimOutcome, Stuck, StuckWait, run};
+pub use engine::EngineCounts;
+pub use line_book::{LineBook, LineRow, NamedOffset, ObjectRow};
 pub use profile::{KeySpec, Kind, Needed, Profile, ProfileError, Value, keys};
+pub use stats::{LineCounters, OffsetRow};
 pub use topology::{Distance, LlcScope, MAX_CORES, MAX_CPUS, Topology};
+pub use world::{Sim, SimCpu, SimWords};

@@ -1,0 +1,127 @@
+//! What a run knows of its cache lines, as plain data: the columns of `perf c2c`, complete.
+
+use pamt_strategies::units::{LINE_BYTES, NodeId};
+
+use super::coherence::Coherence;
+use super::line::Record;
+use super::memory::Object;
+use super::stats::{LineCounters, OffsetRow};
+
+/// Cache lines of a run.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct LineBook {
+    /// Every named object, in order of creation; complete.
+    pub objects: Vec<ObjectRow>,
+    /// The lines that moved most between cores, most first. Lines that moved 64 times or more are
+    /// complete; colder ones may lack what happened before they were last shared.
+    pub lines: Vec<LineRow>,
+    /// Modelled memory that was touched, in bytes.
+    pub touched_bytes: u64,
+}
+
+/// All lines of an object.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ObjectRow {
+    /// Name.
+    pub object: String,
+    /// Bytes of address space.
+    pub bytes: u64,
+    /// Sums over its lines.
+    pub counters: LineCounters,
+}
+
+/// One line.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LineRow {
+    /// Object it belongs to.
+    pub object: String,
+    /// Name of the first word: `object[record].field`, or `object[first..last]` for packed records.
+    pub name: String,
+    /// Its place in the object, in lines.
+    pub line: u64,
+    /// Node that homes it.
+    pub home: NodeId,
+    /// What happened on it.
+    pub counters: LineCounters,
+    /// Who used which offset, by offset.
+    pub offsets: Vec<NamedOffset>,
+    /// CPUs that use different words of it slow each other down.
+    pub false_sharing: bool,
+}
+
+/// An offset of a line with the word that lies there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NamedOffset {
+    /// `object[record].field`.
+    pub name: String,
+    /// The counts.
+    pub row: OffsetRow,
+}
+
+impl LineBook {
+    pub(super) fn new(coherence: &Coherence, rows: usize) -> Self {
+        let memory = &coherence.memory;
+        let mut sums = coherence.cold.clone();
+        let mut shared: Vec<&Record> = coherence.records.live().collect();
+        for record in &shared {
+            sums[record.object as usize].add(&record.counters);
+        }
+        let objects = memory.objects().iter().zip(sums).map(|(object, counters)| ObjectRow {
+            object: object.name.clone(),
+            bytes: object.bytes,
+            counters,
+        });
+        shared.retain(|record| record.counters.transfers() > 0);
+        shared.sort_by_key(|record| (std::cmp::Reverse(record.counters.transfers()), record.addr));
+        shared.truncate(rows);
+        Self {
+            objects: objects.collect(),
+            lines: shared.into_iter().map(|record| line_row(coherence, record)).collect(),
+            touched_bytes: memory.touched_bytes(),
+        }
+    }
+}
+
+fn line_row(coherence: &Coherence, record: &Record) -> LineRow {
+    let object = coherence.memory.object(record.object);
+    let mut rows = record.offsets.rows.clone();
+    rows.sort_by_key(|row| row.offset);
+    let named = |row: OffsetRow| NamedOffset {
+        name: word_name(object, record.addr + u64::from(row.offset)),
+        row,
+    };
+    LineRow {
+        object: object.name.clone(),
+        name: line_name(object, record.addr),
+        line: (record.addr - object.base) / LINE_BYTES,
+        home: coherence.home_of(record.object, record.addr),
+        counters: record.counters,
+        false_sharing: record.offsets.false_sharing(),
+        offsets: rows.into_iter().map(named).collect(),
+    }
+}
+
+/// `object[record].field` of an address.
+pub(super) fn word_name(object: &Object, addr: u64) -> String {
+    let offset = addr - object.base;
+    let (record, inside) = (offset / object.record_bytes, (offset % object.record_bytes) as u32);
+    let field = object.fields.iter().find(|f| inside >= f.offset && inside < f.offset + f.bytes);
+    match field {
+        Some(field) => format!("{}[{record}].{}", object.name, field.name),
+        None if inside == 0 => format!("{}[{record}]", object.name),
+        None => format!("{}[{record}]+{inside}", object.name),
+    }
+}
+
+/// The records of a line.
+fn line_name(object: &Object, addr: u64) -> String {
+    let offset = addr - object.base;
+    let first = offset / object.record_bytes;
+    let end = (offset + LINE_BYTES).min(object.bytes);
+    let last = (end - 1) / object.record_bytes;
+    if first == last {
+        format!("{}[{first}]", object.name)
+    } else {
+        format!("{}[{first}..{}]", object.name, last + 1)
+    }
+}

@@ -1,0 +1,201 @@
+//! Simulated memory: values and the state of lines, in pages that exist once touched.
+//!
+//! An array of words gets a range of a simulated address space, never a host address. A 4 TiB host has
+//! 2^30 PAMT entries of 16 bytes; of those only touched pages cost memory: 4 KiB of values and 8 bytes
+//! of state a line.
+
+use pamt_strategies::platform::{Field, Home, Place};
+use pamt_strategies::units::{LINE_BYTES, NodeId};
+
+/// Bytes of a page of simulated memory.
+const PAGE: u64 = 4096;
+const LINES_PER_PAGE: usize = (PAGE / LINE_BYTES) as usize;
+
+/// A touched page.
+struct Page {
+    bytes: [u8; PAGE as usize],
+    lines: [u64; LINES_PER_PAGE],
+}
+
+/// An array of words, as reports need it.
+#[derive(Clone, Debug)]
+pub(super) struct Object {
+    pub(super) name: String,
+    pub(super) base: u64,
+    pub(super) bytes: u64,
+    pub(super) record_bytes: u64,
+    pub(super) fields: &'static [Field],
+    home: Home,
+}
+
+/// Values, line states and the arrays they belong to.
+#[derive(Default)]
+pub(super) struct Memory {
+    table: Vec<u32>,
+    pages: Vec<Box<Page>>,
+    objects: Vec<Object>,
+    end: u64,
+}
+
+impl Memory {
+    /// Lays out an array; returns its object id and first address.
+    pub(super) fn place(&mut self, place: &Place, word_bytes: u32) -> (u32, u64, u32) {
+        let stride = if place.stride_bytes == 0 { word_bytes } else { place.stride_bytes };
+        assert!(
+            stride >= word_bytes && stride.is_multiple_of(word_bytes),
+            "{}: stride {stride} does not hold words of {word_bytes} bytes aligned",
+            place.object
+        );
+        let align = u64::from(place.align).max(LINE_BYTES).next_power_of_two();
+        let base = self.end.next_multiple_of(align);
+        let bytes = (place.len as u64 * u64::from(stride)).next_multiple_of(LINE_BYTES);
+        self.end = base + bytes;
+        self.table.resize(self.end.div_ceil(PAGE) as usize, 0);
+        let record = if place.record_bytes == 0 { stride } else { place.record_bytes };
+        let id = self.objects.len() as u32;
+        self.objects.push(Object {
+            name: place.object.clone(),
+            base,
+            bytes,
+            record_bytes: u64::from(record),
+            fields: place.fields,
+            home: place.home,
+        });
+        (id, base, stride)
+    }
+
+    pub(super) fn object(&self, id: u32) -> &Object {
+        &self.objects[id as usize]
+    }
+
+    pub(super) fn objects(&self) -> &[Object] {
+        &self.objects
+    }
+
+    /// Bytes of pages that exist.
+    pub(super) fn touched_bytes(&self) -> u64 {
+        self.pages.len() as u64 * PAGE
+    }
+
+    /// Home of a line by its object's placement. `node_of_cpu` serves per-CPU arrays.
+    pub(super) fn home(&self, object: u32, addr: u64, nodes: u64, node_of_cpu: &[u8]) -> NodeId {
+        let object = self.object(object);
+        let offset = addr - object.base;
+        let node = match object.home {
+            Home::Node(node) => return node,
+            Home::Interleaved => (offset / LINE_BYTES) % nodes,
+            Home::Split => offset * nodes / object.bytes.max(1),
+            Home::PerCpu => {
+                let record = (offset / object.record_bytes) as usize;
+                u64::from(node_of_cpu.get(record).copied().unwrap_or(0))
+            }
+        };
+        NodeId(node as u8)
+    }
+
+    fn page(&mut self, addr: u64) -> &mut Page {
+        let slot = &mut self.table[(addr / PAGE) as usize];
+        if *slot == 0 {
+            let page = Page { bytes: [0; PAGE as usize], lines: [0; LINES_PER_PAGE] };
+            self.pages.push(Box::new(page));
+            *slot = self.pages.len() as u32;
+        }
+        &mut self.pages[*slot as usize - 1]
+    }
+
+    /// State word of the line of `addr`.
+    pub(super) fn line(&mut self, addr: u64) -> &mut u64 {
+        &mut self.page(addr).lines[(addr % PAGE / LINE_BYTES) as usize]
+    }
+
+    /// State word of the line of `addr`, 0 when its page does not exist.
+    pub(super) fn line_word(&self, addr: u64) -> u64 {
+        match self.table[(addr / PAGE) as usize] {
+            0 => 0,
+            slot => self.pages[slot as usize - 1].lines[(addr % PAGE / LINE_BYTES) as usize],
+        }
+    }
+
+    /// Reads `bytes` (1, 2, 4 or 8) at `addr`, which is aligned to them.
+    pub(super) fn read(&self, addr: u64, bytes: u32) -> u64 {
+        let slot = self.table[(addr / PAGE) as usize];
+        if slot == 0 {
+            return 0;
+        }
+        let at = (addr % PAGE) as usize;
+        let page = &self.pages[slot as usize - 1].bytes;
+        match bytes {
+            8 => u64::from_le_bytes(part(page, at)),
+            4 => u64::from(u32::from_le_bytes(part(page, at))),
+            2 => u64::from(u16::from_le_bytes(part(page, at))),
+            _ => u64::from(page[at]),
+        }
+    }
+
+    /// Writes the low `bytes` of `value` at `addr`.
+    pub(super) fn write(&mut self, addr: u64, bytes: u32, value: u64) {
+        let at = (addr % PAGE) as usize;
+        let page = &mut self.page(addr).bytes;
+        match bytes {
+            8 => page[at..at + 8].copy_from_slice(&value.to_le_bytes()),
+            4 => page[at..at + 4].copy_from_slice(&(value as u32).to_le_bytes()),
+            2 => page[at..at + 2].copy_from_slice(&(value as u16).to_le_bytes()),
+            _ => page[at] = value as u8,
+        }
+    }
+}
+
+/// The `N` bytes at `at`; words are aligned, so they never cross a page.
+fn part<const N: usize>(page: &[u8; PAGE as usize], at: usize) -> [u8; N] {
+    let mut out = [0; N];
+    out.copy_from_slice(&page[at..at + N]);
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn arrays_never_share_a_line_and_words_inside_do() {
+        let mut memory = Memory::default();
+        let (_, a, stride) = memory.place(&Place::packed("a", 3), 4);
+        let (_, b, _) = memory.place(&Place::padded("b", 2), 4);
+        assert_eq!((a, stride), (0, 4));
+        assert_eq!(b, 64);
+    }
+
+    #[test]
+    fn a_sub_word_write_leaves_its_neighbours() {
+        let mut memory = Memory::default();
+        let (_, base, _) = memory.place(&Place::packed("a", 2), 8);
+        memory.write(base, 8, 0x1122_3344_5566_7788);
+        memory.write(base + 2, 2, 0xabcd);
+        memory.write(base + 7, 1, 0xff);
+        assert_eq!(memory.read(base, 8), 0xff22_3344_abcd_7788);
+        assert_eq!(memory.read(base + 4, 4), 0xff22_3344);
+        assert_eq!(memory.read(base + 8, 8), 0);
+    }
+
+    #[test]
+    fn four_terabytes_of_entries_cost_what_is_touched() {
+        let mut memory = Memory::default();
+        let (_, base, _) = memory.place(&Place::packed("pamt_4k", 1 << 31), 8);
+        memory.write(base + (1 << 33), 8, 5);
+        assert_eq!(memory.read(base + (1 << 30), 8), 0);
+        assert_eq!(memory.touched_bytes(), PAGE);
+    }
+
+    #[test]
+    fn homes_follow_the_placement() {
+        let mut memory = Memory::default();
+        let home = |memory: &Memory, id, addr| memory.home(id, addr, 2, &[0, 1]).0;
+        let (split, base, _) = memory.place(&Place::padded("s", 4).home(Home::Split), 8);
+        assert_eq!(home(&memory, split, base + 64), 0);
+        assert_eq!(home(&memory, split, base + 128), 1);
+        let (lines, base, _) = memory.place(&Place::padded("i", 4).home(Home::Interleaved), 8);
+        assert_eq!(home(&memory, lines, base + 64), 1);
+        let (cpus, base, _) = memory.place(&Place::padded("c", 2).home(Home::PerCpu), 8);
+        assert_eq!(home(&memory, cpus, base + 64), 1);
+    }
+}

@@ -1,0 +1,182 @@
+//! Counters of lines, in the words of `perf c2c`.
+
+/// What happened on a line, or on all lines of an object.
+///
+/// *Local* is inside the socket of the CPU that asks. The simulator counts every access; `perf c2c`
+/// samples them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct LineCounters {
+    /// Loads.
+    pub loads: u64,
+    /// Plain stores.
+    pub stores: u64,
+    /// LOCK operations.
+    pub locked: u64,
+    /// Accesses that hit the core's own first-level cache.
+    pub l1_hits: u64,
+    /// Accesses that hit its second-level cache.
+    pub l2_hits: u64,
+    /// Accesses served by a last-level cache.
+    pub llc_hits: u64,
+    /// Loads of a line modified in another core of the socket.
+    pub hitm_local: u64,
+    /// Loads of a line modified in another socket.
+    pub hitm_remote: u64,
+    /// Loads of a clean line that another core of the socket forwarded.
+    pub forward_local: u64,
+    /// Loads of a clean line that another socket forwarded.
+    pub forward_remote: u64,
+    /// Reads for ownership: stores and LOCK operations on a line that the core did not have.
+    pub rfo: u64,
+    /// Those of them that took the line modified from another core of the socket.
+    pub rfo_hitm_local: u64,
+    /// Those that took it modified from another socket.
+    pub rfo_hitm_remote: u64,
+    /// Stores and LOCK operations on a line that the core held shared.
+    pub upgrades: u64,
+    /// Copies in other cores that were invalidated.
+    pub invalidations: u64,
+    /// Changes of the owning core.
+    pub bounces: u64,
+    /// Fetches from the socket's own memory.
+    pub dram_local: u64,
+    /// Fetches from another socket's memory.
+    pub dram_remote: u64,
+    /// Latency of all transactions that left the core, in cycles.
+    pub transfer_cycles: u64,
+    /// Time that transactions waited for earlier ones on the same line, in cycles.
+    pub queue_cycles: u64,
+}
+
+impl LineCounters {
+    /// Transfers between cores.
+    #[must_use]
+    pub fn transfers(&self) -> u64 {
+        self.hitm() + self.forward_local + self.forward_remote + self.upgrades
+    }
+
+    /// Accesses that met a line modified elsewhere: loads and reads for ownership.
+    #[must_use]
+    pub fn hitm(&self) -> u64 {
+        self.hitm_local + self.hitm_remote + self.rfo_hitm_local + self.rfo_hitm_remote
+    }
+
+    /// Adds another line's counters.
+    pub fn add(&mut self, other: &Self) {
+        let pairs = [
+            (&mut self.loads, other.loads),
+            (&mut self.stores, other.stores),
+            (&mut self.locked, other.locked),
+            (&mut self.l1_hits, other.l1_hits),
+            (&mut self.l2_hits, other.l2_hits),
+            (&mut self.llc_hits, other.llc_hits),
+            (&mut self.hitm_local, other.hitm_local),
+            (&mut self.hitm_remote, other.hitm_remote),
+            (&mut self.forward_local, other.forward_local),
+            (&mut self.forward_remote, other.forward_remote),
+            (&mut self.rfo, other.rfo),
+            (&mut self.rfo_hitm_local, other.rfo_hitm_local),
+            (&mut self.rfo_hitm_remote, other.rfo_hitm_remote),
+            (&mut self.upgrades, other.upgrades),
+            (&mut self.invalidations, other.invalidations),
+            (&mut self.bounces, other.bounces),
+            (&mut self.dram_local, other.dram_local),
+            (&mut self.dram_remote, other.dram_remote),
+            (&mut self.transfer_cycles, other.transfer_cycles),
+            (&mut self.queue_cycles, other.queue_cycles),
+        ];
+        for (mine, theirs) in pairs {
+            *mine += theirs;
+        }
+    }
+}
+
+/// Who used one byte offset of a line, and how.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OffsetRow {
+    /// First byte of the access inside the line.
+    pub offset: u8,
+    /// Loads, stores and LOCK operations at the offset.
+    pub accesses: u64,
+    /// Those that met the line modified elsewhere.
+    pub hitm: u64,
+    /// CPUs that loaded, by bit.
+    pub readers: Vec<u64>,
+    /// CPUs that stored or locked, by bit.
+    pub writers: Vec<u64>,
+}
+
+/// The offsets of one line, in order of first use.
+#[derive(Clone, Debug, Default)]
+pub(super) struct OffsetRows {
+    pub(super) rows: Vec<OffsetRow>,
+}
+
+impl OffsetRows {
+    /// Counts an access of `cpu` at `offset`.
+    pub(super) fn count(&mut self, offset: u8, cpu: u16, write: bool, hitm: bool, words: usize) {
+        let at = match self.rows.iter().position(|row| row.offset == offset) {
+            Some(at) => at,
+            None => {
+                self.rows.push(OffsetRow {
+                    offset,
+                    accesses: 0,
+                    hitm: 0,
+                    readers: vec![0; words],
+                    writers: vec![0; words],
+                });
+                self.rows.len() - 1
+            }
+        };
+        let row = &mut self.rows[at];
+        row.accesses += 1;
+        row.hitm += u64::from(hitm);
+        let set = if write { &mut row.writers } else { &mut row.readers };
+        set[usize::from(cpu / 64)] |= 1 << (cpu % 64);
+    }
+
+    /// Whether CPUs that use different offsets only meet because the offsets share the line: some CPU
+    /// writes one offset while another CPU uses only others.
+    pub(super) fn false_sharing(&self) -> bool {
+        self.rows.iter().any(|written| {
+            let writes = written.writers.iter().any(|word| *word != 0);
+            writes
+                && self
+                    .rows
+                    .iter()
+                    .any(|other| other.offset != written.offset && stranger(written, other))
+        })
+    }
+}
+
+/// Whether some CPU uses `other` and never `written`.
+fn stranger(written: &OffsetRow, other: &OffsetRow) -> bool {
+    let words = written.readers.len();
+    (0..words).any(|w| {
+        let here = written.readers[w] | written.writers[w];
+        (other.readers[w] | other.writers[w]) & !here != 0
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn two_cpus_on_two_offsets_share_falsely_and_on_one_truly() {
+        let mut rows = OffsetRows::default();
+        rows.count(0, 1, true, false, 1);
+        rows.count(0, 2, true, true, 1);
+        assert!(!rows.false_sharing());
+        rows.count(8, 3, false, false, 1);
+        assert!(rows.false_sharing());
+    }
+
+    #[test]
+    fn reading_alone_is_no_false_sharing() {
+        let mut rows = OffsetRows::default();
+        rows.count(0, 1, false, false, 1);
+        rows.count(8, 2, false, false, 1);
+        assert!(!rows.false_sharing());
+    }
+}

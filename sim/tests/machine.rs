@@ -39,8 +39,7 @@ fn transfer(a: u16, b: u16) -> u64 {
         *result.lock().expect("one thread") = (Sim::now(cpu) - start).0;
     };
     let _ = run(build, vec![actor(a, first), actor(b, second)]);
-    let elapsed = *elapsed.lock().expect("one thread");
-    elapsed
+    *elapsed.lock().expect("one thread")
 }
 
 #[test]
@@ -113,8 +112,7 @@ fn loading_before_compare_and_swap_costs_two_transactions() {
             *out.lock().expect("one thread") = (Sim::now(cpu) - start).0;
         };
         let _ = run(build, vec![actor(0, first), actor(1, second)]);
-        let elapsed = *elapsed.lock().expect("one thread");
-        elapsed as f64
+        *elapsed.lock().expect("one thread") as f64
     };
     let ratio = time(true) / time(false);
     assert!((1.9..2.4).contains(&ratio), "{ratio}, published 2.1");

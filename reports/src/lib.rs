@@ -8,6 +8,7 @@ pub mod compare;
 pub mod conclude;
 pub mod csv;
 pub mod exit;
+pub mod export;
 pub mod figure;
 pub mod gate;
 pub mod perfetto;

@@ -42,12 +42,16 @@ fn flatten(path: &str, value: &Value, metrics: &mut BTreeMap<String, f64>) {
     }
 }
 
-/// FNV-1a, cut to the 53 bits that a double holds.
+/// A hash cut to the 53 bits that a double holds.
 fn digest(text: &str) -> f64 {
-    let hash = text.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
+    (hash(text.bytes()) >> 11) as f64
+}
+
+/// FNV-1a, 64 bits.
+pub(super) fn hash(bytes: impl Iterator<Item = u8>) -> u64 {
+    bytes.fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
         (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)
-    });
-    (hash >> 11) as f64
+    })
 }
 
 /// Which way `metric` is better: as its column says. What has no column describes the run, but for

@@ -6,6 +6,7 @@
 
 use std::collections::BTreeSet;
 
+use super::metric::hash;
 use super::pairing::Pair;
 use super::policy::Policy;
 use super::row::{Row, Verdict};
@@ -116,7 +117,5 @@ fn judge(row: &Row, least: usize, policy: &Policy, hard: Option<f64>) -> (Verdic
 
 /// The bootstrap's seed: of the names, so that a verdict never depends on what else is compared.
 fn seed_of(cell: &str, metric: &str) -> u64 {
-    cell.bytes().chain([0]).chain(metric.bytes()).fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
-        (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)
-    })
+    hash(cell.bytes().chain([0]).chain(metric.bytes()))
 }

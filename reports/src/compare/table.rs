@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use super::metric::{direction, metrics_of};
+use super::metric::{direction, hash, metrics_of};
 use super::row::{Row, Verdict};
 use crate::columns::Direction;
 use crate::schema::{Document, Experiment, Run, World};
@@ -103,7 +103,7 @@ impl Table {
 
     fn add(&mut self, lane: Lane, run: &Run) {
         let identity = identity(&run.experiment);
-        let label = label(&identity);
+        let label = label(&identity, &run.experiment.parameters);
         let sample = Sample {
             seed: run.experiment.seed,
             run: run.experiment.run,
@@ -209,12 +209,19 @@ fn plain(value: &Value) -> String {
     value.as_str().map_or_else(|| value.to_string(), str::to_owned)
 }
 
-/// What names a cell first; the rest follows as `name=value`.
+/// What names a cell first; the other settings follow, a workload's parameters as a hash.
 const LEADING: [&str; 4] = ["strategy", "workload", "machine", "backend"];
 
-fn label(identity: &BTreeMap<String, String>) -> String {
-    let leading = LEADING.iter().filter_map(|name| identity.get(*name));
-    let rest = identity.iter().filter(|(name, _)| !LEADING.contains(&name.as_str()));
-    let words = leading.cloned().chain(rest.map(|(name, value)| format!("{name}={value}")));
-    words.collect::<Vec<_>>().join(" ")
+fn label(identity: &BTreeMap<String, String>, parameters: &BTreeMap<String, Value>) -> String {
+    let leading = LEADING.iter().filter_map(|name| identity.get(*name).cloned());
+    let rest = identity
+        .iter()
+        .filter(|(name, _)| !LEADING.contains(&name.as_str()) && !parameters.contains_key(*name));
+    let mut words: Vec<String> =
+        leading.chain(rest.map(|(name, value)| format!("{name}={value}"))).collect();
+    if !parameters.is_empty() {
+        let text = serde_json::to_string(parameters).expect("plain data is always JSON");
+        words.push(format!("#{:06x}", hash(text.bytes()) & 0xff_ffff));
+    }
+    words.join(" ")
 }

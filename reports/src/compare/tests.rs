@@ -106,6 +106,19 @@ fn a_run_that_repeats_exactly_is_no_news() {
     assert_eq!(verdicts(vec![run(1, 100)], vec![run(1, 100), run(1, 100)]), []);
 }
 
+#[test]
+fn parameters_tell_cells_apart_and_a_changed_one_is_named() {
+    let with = |value: &str| {
+        let mut run = run(1, 100);
+        run.experiment.parameters.insert("think_time".into(), value.into());
+        run
+    };
+    assert_eq!(table(vec![with("1us"), with("2us")]).cells.len(), 2);
+    let found = verdicts(vec![with("1us")], vec![with("2us")]);
+    assert_eq!(found[0].0, Verdict::Incomparable);
+    assert!(found[0].1.contains("think_time differs: 1us before, 2us after"), "{found:?}");
+}
+
 fn measured(values: &[u64]) -> Vec<Run> {
     let runs = values.iter().map(|value| {
         let mut run = run(1, *value);

@@ -27,7 +27,7 @@ pub enum ParamKind {
         /// Greatest number.
         max: u64,
     },
-    /// The name of a lock.
+    /// The name of a lock that excludes.
     Lock,
 }
 
@@ -177,7 +177,8 @@ impl ParamKind {
             Self::Integer { min, max } => format!("a whole number from {min} to {max}"),
             Self::Bound { max } => format!("`unbounded` or a whole number up to {max}"),
             Self::Lock => {
-                let names: Vec<_> = LOCKS.iter().map(|lock| lock.name).collect();
+                let exclusive = LOCKS.iter().filter(|lock| lock.exclusive);
+                let names: Vec<_> = exclusive.map(|lock| lock.name).collect();
                 format!("a lock ({})", names.join(", "))
             }
         }
@@ -192,7 +193,7 @@ impl ParamKind {
             Self::PowerOfTwo { max } => number.is_some_and(|n| n.is_power_of_two() && n <= max),
             Self::Integer { min, max } => number.is_some_and(|n| (min..=max).contains(&n)),
             Self::Bound { max } => value == "unbounded" || number.is_some_and(|n| n <= max),
-            Self::Lock => LockKindId::by_name(value).is_some(),
+            Self::Lock => LockKindId::by_name(value).is_some_and(|lock| lock.info().exclusive),
         }
     }
 }

@@ -3,7 +3,10 @@
 use super::info::LockKindId;
 use super::plan::{LockPlan, LockShared};
 use super::spin::SpinLock;
-use super::{BitLock, Held, Lock, Mcs, QSpinLock, Tas, Ticket, Ttas};
+use super::{
+    BitLock, Clh, Cna, Cohort, Held, Lock, Lockref, Mcs, Osq, QSpinLock, Refcount, Tas, Ticket,
+    TicketProp, Ttas, VirtSpin,
+};
 use crate::platform::Platform;
 use crate::units::Region;
 
@@ -90,4 +93,12 @@ any_lock! {
     Mcs(Mcs),
     QSpinLock(QSpinLock),
     Bit(BitLock),
+    TicketProp(TicketProp),
+    Clh(Clh),
+    VirtSpin(VirtSpin),
+    Cna(Cna),
+    Cohort(Cohort),
+    Osq(Osq),
+    Refcount(Refcount),
+    Lockref(Lockref),
 }

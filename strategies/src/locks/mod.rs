@@ -12,28 +12,44 @@
 
 mod any;
 mod bit;
+mod clh;
+mod cna;
+mod cohort;
 mod info;
+mod lockref;
 mod mcs;
 mod nodes;
+mod osq;
 mod plan;
 mod qspinlock;
+mod refcount;
 mod rwlock;
 mod spin;
 mod tas;
 mod ticket;
+mod ticket_prop;
 mod ttas;
+mod virt_spin;
 
 pub use any::{AnyLock, LockVisitor, visit};
 pub use bit::BitLock;
+pub use clh::Clh;
+pub use cna::Cna;
+pub use cohort::Cohort;
 pub use info::{LOCKS, LockInfo, LockKindId};
+pub use lockref::Lockref;
 pub use mcs::Mcs;
+pub use osq::Osq;
 pub use plan::{Layout, LockPlan, LockShared};
 pub use qspinlock::QSpinLock;
+pub use refcount::Refcount;
 pub use rwlock::QRwLock;
 pub use spin::{Algorithm, Attempt, SpinLock};
 pub use tas::Tas;
 pub use ticket::Ticket;
+pub use ticket_prop::TicketProp;
 pub use ttas::Ttas;
+pub use virt_spin::VirtSpin;
 
 use crate::platform::Platform;
 use crate::units::Region;

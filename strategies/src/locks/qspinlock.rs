@@ -23,12 +23,12 @@ use super::plan::{LockPlan, LockShared, Slots};
 use super::spin::{Algorithm, Attempt};
 use crate::platform::{Field, Home, Ordering, Place, Platform, Until, Words};
 
-const LOCKED: u32 = 1;
+pub(super) const LOCKED: u32 = 1;
 const LOCKED_MASK: u32 = 0xff;
 const PENDING: u32 = 1 << 8;
 const PENDING_BIT: u32 = 8;
-const LOCKED_PENDING_MASK: u64 = 0xffff;
-const TAIL_MASK: u32 = 0xffff_0000;
+pub(super) const LOCKED_PENDING_MASK: u64 = 0xffff;
+pub(super) const TAIL_MASK: u32 = 0xffff_0000;
 /// Reads before a waiter stops hoping for the hand-over (`_Q_PENDING_LOOPS` on x86).
 const PENDING_LOOPS: u32 = 512;
 
@@ -91,6 +91,15 @@ impl<P: Platform> Algorithm<P> for QSpinLock<P> {
     }
 }
 
+/// What is left to do for the lock.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Waiting {
+    /// Nothing: it is held.
+    Over,
+    /// The queue.
+    MustQueue,
+}
+
 /// The algorithm on a word of any array, for locks that contain a queued spin lock.
 pub(super) struct QCore<P: Platform> {
     pub(super) words: P::Words<u32>,
@@ -99,10 +108,25 @@ pub(super) struct QCore<P: Platform> {
 
 impl<P: Platform> QCore<P> {
     pub(super) fn lock(&self, cpu: &P::Cpu, at: usize, attempt: &Attempt<'_, P>) {
+        if self.lock_or_queue(cpu, at, attempt) == Waiting::MustQueue {
+            self.queue(cpu, at, attempt);
+        }
+    }
+
+    /// Steps 1 to 5.
+    pub(super) fn lock_or_queue(
+        &self,
+        cpu: &P::Cpu,
+        at: usize,
+        attempt: &Attempt<'_, P>,
+    ) -> Waiting {
         let order = (Ordering::Acquire, Ordering::Relaxed);
-        if let Err(seen) = self.words.compare_exchange(cpu, at, 0, LOCKED, order.0, order.1) {
-            attempt.contended(false);
-            self.slow(cpu, at, seen, attempt);
+        match self.words.compare_exchange(cpu, at, 0, LOCKED, order.0, order.1) {
+            Ok(_) => Waiting::Over,
+            Err(seen) => {
+                attempt.contended(false);
+                self.pend(cpu, at, seen)
+            }
         }
     }
 
@@ -116,7 +140,7 @@ impl<P: Platform> QCore<P> {
         self.words.store_u8_at(cpu, at, 0, 0, Ordering::Release);
     }
 
-    fn slow(&self, cpu: &P::Cpu, at: usize, seen: u32, attempt: &Attempt<'_, P>) {
+    fn pend(&self, cpu: &P::Cpu, at: usize, seen: u32) -> Waiting {
         let words = &self.words;
         let mut seen = seen;
         if seen == PENDING {
@@ -126,7 +150,7 @@ impl<P: Platform> QCore<P> {
                 .unwrap_or_else(|last| last);
         }
         if seen & !LOCKED_MASK != 0 {
-            return self.queue(cpu, at, attempt);
+            return Waiting::MustQueue;
         }
         let was_pending = words.bts(cpu, at, PENDING_BIT, Ordering::Acquire);
         let rest = words.load(cpu, at, Ordering::Acquire) & !PENDING;
@@ -134,13 +158,14 @@ impl<P: Platform> QCore<P> {
             if !was_pending {
                 words.store_u8_at(cpu, at, 1, 0, Ordering::Relaxed);
             }
-            return self.queue(cpu, at, attempt);
+            return Waiting::MustQueue;
         }
         if rest & LOCKED_MASK != 0 {
             let released = Until::bits_eq(u64::from(LOCKED_MASK), 0);
             words.spin_until(cpu, at, released, Ordering::Acquire);
         }
         words.store_u16_at(cpu, at, 0, LOCKED as u16, Ordering::Relaxed);
+        Waiting::Over
     }
 
     fn queue(&self, cpu: &P::Cpu, at: usize, attempt: &Attempt<'_, P>) {

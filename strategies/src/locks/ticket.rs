@@ -16,19 +16,30 @@ pub struct Ticket<P: Platform> {
     slots: Slots<P, u32>,
 }
 
+impl<P: Platform> Ticket<P> {
+    /// Draws a number; that number and the one that is served.
+    pub(super) fn draw(&self, cpu: &P::Cpu, i: usize) -> (u32, u32) {
+        let seen = self.slots.words.fetch_add(cpu, self.slots.at(i), DRAW, Ordering::Acquire);
+        (seen >> 16, seen & SERVED)
+    }
+
+    /// The number that is served.
+    pub(super) fn served(&self, cpu: &P::Cpu, i: usize) -> u32 {
+        self.slots.words.load(cpu, self.slots.at(i), Ordering::Acquire) & SERVED
+    }
+}
+
 impl<P: Platform> Algorithm<P> for Ticket<P> {
     fn new(build: &mut P::Build, plan: &LockPlan, _shared: &LockShared<P>) -> Self {
         Self { slots: plan.slots(build, 1) }
     }
 
     fn lock(&self, cpu: &P::Cpu, i: usize, attempt: &Attempt<'_, P>) -> u32 {
-        let (words, at) = (&self.slots.words, self.slots.at(i));
-        let seen = words.fetch_add(cpu, at, DRAW, Ordering::Acquire);
-        let mine = seen >> 16;
-        if seen & SERVED != mine {
+        let (mine, served) = self.draw(cpu, i);
+        if served != mine {
             attempt.contended(false);
-            let served = Until::bits_eq(u64::from(SERVED), u64::from(mine));
-            words.spin_until(cpu, at, served, Ordering::Acquire);
+            let mine = Until::bits_eq(u64::from(SERVED), u64::from(mine));
+            self.slots.words.spin_until(cpu, self.slots.at(i), mine, Ordering::Acquire);
         }
         mine
     }

@@ -22,6 +22,7 @@ pub use metric::{direction, metrics_of};
 pub use policy::{Limit, Noise, NoiseRow, Policy};
 pub use row::{Comparison, Geomean, Row, Verdict};
 pub use table::{Cell, Lane, Sample, Table};
+pub(crate) use view::text_rows;
 pub use view::{markdown_table, text_table};
 
 /// Compares `after` with `before` under `policy`; rows come worst first.

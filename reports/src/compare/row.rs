@@ -6,6 +6,7 @@ use serde::Serialize;
 use super::metric::direction;
 use super::table::Lane;
 use crate::columns::Direction;
+use crate::schema::sorted;
 use crate::stats::{Interval, geometric_mean};
 
 /// What is to be said of one metric of one cell; from the gravest to the mildest.
@@ -191,10 +192,14 @@ impl Comparison {
         self.rows.iter().filter(|row| row.verdict == verdict).count()
     }
 
-    /// Whether any metric was compared at all.
+    /// All rows as JSON: indented, keys sorted, one newline at the end.
     #[must_use]
-    pub fn compared_anything(&self) -> bool {
-        self.rows.iter().any(|row| !matches!(row.verdict, Verdict::New | Verdict::Missing))
+    pub fn to_json(&self) -> String {
+        let value = serde_json::to_value(self).expect("plain data with string keys is always JSON");
+        let mut text = serde_json::to_string_pretty(&sorted(value))
+            .expect("a JSON value is always written to a string");
+        text.push('\n');
+        text
     }
 }
 

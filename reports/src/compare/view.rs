@@ -9,33 +9,37 @@ const COLUMNS: [&str; 7] = ["verdict", "cell", "metric", "before", "after", "cha
 /// Plain columns, worst first; unchanged metrics are only counted.
 #[must_use]
 pub fn text_table(comparison: &Comparison) -> String {
-    let rows: Vec<[String; 7]> = shown(comparison).map(cells).collect();
-    let mut widths = COLUMNS.map(str::len);
-    for row in &rows {
-        for (width, cell) in widths.iter_mut().zip(row) {
+    let shown: Vec<&Row> = shown(comparison).collect();
+    text_rows(&shown) + &summary(comparison)
+}
+
+/// Rows in plain columns, with a heading; nothing for no rows.
+pub(crate) fn text_rows(rows: &[&Row]) -> String {
+    let mut lines: Vec<[String; 7]> = vec![COLUMNS.map(str::to_owned)];
+    lines.extend(rows.iter().map(|row| cells(row)));
+    let mut widths = [0; 7];
+    for line in &lines {
+        for (width, cell) in widths.iter_mut().zip(line) {
             *width = (*width).max(cell.chars().count());
         }
     }
     let mut text = String::new();
-    if !rows.is_empty() {
-        let header = COLUMNS.map(str::to_owned);
-        for row in std::iter::once(&header).chain(&rows) {
-            let padded = row.iter().zip(widths).map(|(cell, width)| format!("{cell:<width$}"));
-            let line = padded.collect::<Vec<_>>().join("  ");
-            text.push_str(line.trim_end());
-            text.push('\n');
-        }
+    for line in lines.iter().filter(|_| !rows.is_empty()) {
+        let padded = line.iter().zip(widths).map(|(cell, width)| format!("{cell:<width$}"));
+        text.push_str(padded.collect::<Vec<_>>().join("  ").trim_end());
         text.push('\n');
     }
-    text.push_str(&summary(comparison));
+    if !rows.is_empty() {
+        text.push('\n');
+    }
     text
 }
 
-/// The same as a Markdown table of at most `most` rows, with the rest counted.
+/// The same as a Markdown table.
 #[must_use]
-pub fn markdown_table(comparison: &Comparison, first: usize, most: usize) -> String {
+pub fn markdown_table(comparison: &Comparison) -> String {
     let mut text = String::new();
-    for row in shown(comparison).skip(first).take(most) {
+    for row in shown(comparison) {
         if text.is_empty() {
             let _ = writeln!(text, "| {} |", COLUMNS.join(" | "));
             let _ = writeln!(text, "|{}", "---|".repeat(COLUMNS.len()));
@@ -43,11 +47,14 @@ pub fn markdown_table(comparison: &Comparison, first: usize, most: usize) -> Str
         let escaped = cells(row).map(|cell| cell.replace('|', "\\|"));
         let _ = writeln!(text, "| {} |", escaped.join(" | "));
     }
-    text
+    if !text.is_empty() {
+        text.push('\n');
+    }
+    text + &summary(comparison)
 }
 
 /// One line with the number of rows of each verdict, then the geometric means.
-pub(crate) fn summary(comparison: &Comparison) -> String {
+fn summary(comparison: &Comparison) -> String {
     let counts = Verdict::ALL.iter().filter_map(|verdict| {
         let count = comparison.count(*verdict);
         (count > 0).then(|| format!("{count} {}", verdict.word()))
@@ -68,7 +75,7 @@ pub(crate) fn summary(comparison: &Comparison) -> String {
     text
 }
 
-pub(crate) fn shown(comparison: &Comparison) -> impl Iterator<Item = &Row> {
+fn shown(comparison: &Comparison) -> impl Iterator<Item = &Row> {
     comparison.rows.iter().filter(|row| row.verdict != Verdict::Unchanged)
 }
 

@@ -14,6 +14,7 @@ mod judge;
 mod junit;
 mod markdown;
 mod outcome;
+mod text;
 
 pub use calibrate::{CalibrateError, calibrate};
 pub use day::Day;
@@ -24,6 +25,7 @@ pub use judge::{Inputs, gate};
 pub use junit::to_junit;
 pub use markdown::to_markdown;
 pub use outcome::{GateRow, Outcome, json_schema};
+pub use text::to_text;
 
 #[cfg(test)]
 mod tests;

@@ -190,6 +190,11 @@ fn junit_has_a_case_a_cell_and_annotations_name_the_worst() {
     let junit = to_junit(&outcome);
     assert!(junit.contains("tests=\"2\" skipped=\"0\" failures=\"1\""), "{junit}");
     assert!(junit.contains("striped teardown spr-2s sim"), "{junit}");
+    let text = to_text(&outcome);
+    assert!(
+        text.starts_with("verdict ") && text.ends_with("exit 100: a metric regressed\n"),
+        "{text}"
+    );
     let lines = annotations(&outcome);
     assert!(lines.starts_with("::error title=regressed "), "{lines}");
     assert!(lines.contains("+20.00 %25"), "{lines}");

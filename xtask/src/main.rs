@@ -8,6 +8,7 @@
 //! | `steps` | lists both |
 
 mod long;
+mod peers;
 mod setup;
 mod step;
 mod test;

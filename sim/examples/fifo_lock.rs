@@ -1,0 +1,126 @@
+//! The peers' model (`benches/peers/README.md`) on the event engine: N processes share one FIFO lock.
+//! Prints `handovers cpu_seconds virtual_ns`.
+//!
+//! The queue is host data, as in the peers. Its order is that of LOCK XADDs on one simulated word, and
+//! each process waits on a word of its own: unlike in the peers, those lines and their transfers are
+//! modelled, and all statistics are on.
+
+use std::collections::VecDeque;
+use std::process::ExitCode;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use pamt_sim::machine::{
+    End, Profile, ProfileError, Sim, SimBuild, SimCpu, SimOptions, SimWords, Topology, run,
+};
+use pamt_strategies::platform::{Actor, Ordering, Place, Platform, Until, Words};
+use pamt_strategies::units::{CpuId, Cycles};
+
+const HOLD_NS: f64 = 200.0;
+const PARALLEL_NS: f64 = 1000.0;
+
+/// Processes in line, and hand-overs so far.
+#[derive(Default)]
+struct Line {
+    waiting: VecDeque<usize>,
+    handovers: u64,
+}
+
+/// What all processes share.
+struct Shared {
+    /// Holder and waiters.
+    users: SimWords<u32>,
+    /// One flag a process.
+    granted: SimWords<u32>,
+    line: Mutex<Line>,
+    handovers: u64,
+}
+
+impl Shared {
+    /// All actors share one host thread and never switch while they hold this.
+    fn line(&self) -> MutexGuard<'_, Line> {
+        self.line.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn process(&self, cpu: &SimCpu, me: usize, hold: Cycles, parallel: Cycles) {
+        loop {
+            if self.users.fetch_add(cpu, 0, 1, Ordering::Acquire) != 0 {
+                self.line().waiting.push_back(me);
+                self.granted.spin_until(cpu, me, Until::eq(1), Ordering::Acquire);
+                self.granted.store(cpu, me, 0, Ordering::Relaxed);
+            }
+            Sim::work(cpu, hold);
+            self.users.fetch_sub(cpu, 0, 1, Ordering::Release);
+            let (next, done) = {
+                let mut line = self.line();
+                line.handovers += 1;
+                (line.waiting.pop_front(), line.handovers >= self.handovers)
+            };
+            if let Some(next) = next {
+                self.granted.store(cpu, next, 1, Ordering::Release);
+            }
+            if done {
+                return;
+            }
+            Sim::work(cpu, parallel);
+        }
+    }
+}
+
+fn cpu_seconds() -> f64 {
+    let time = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime);
+    time.tv_sec as f64 + 1e-9 * time.tv_nsec as f64
+}
+
+/// Sapphire Rapids with enough cores for 512 hardware threads.
+fn machine() -> Result<Profile, ProfileError> {
+    let profile = Profile::builtin("spr-2s")?;
+    let topology = Topology { cores_per_llc: 32, ..profile.topology().clone() };
+    profile.with_topology(topology)
+}
+
+fn simulate(processes: usize, handovers: u64) -> Result<(), Box<dyn std::error::Error>> {
+    let profile = machine()?;
+    let mut build = SimBuild::new(&profile, SimOptions::default())?;
+    let clock = Sim::clock(&build);
+    let shared = Arc::new(Shared {
+        users: Sim::words(&mut build, Place::packed("users", 1)),
+        granted: Sim::words(&mut build, Place::padded("granted", processes)),
+        line: Mutex::default(),
+        handovers,
+    });
+    let actors = (0..processes).map(|me| {
+        let shared = Arc::clone(&shared);
+        // Distinct parallel sections, so that processes do not march in step.
+        let parallel = clock.cycles(PARALLEL_NS + (me * 37 % 101) as f64);
+        let hold = clock.cycles(HOLD_NS);
+        Actor {
+            cpu: CpuId(me as u16),
+            name: format!("process {me}"),
+            body: Box::new(move |cpu: &SimCpu| shared.process(cpu, me, hold, parallel)),
+        }
+    });
+    let actors = actors.collect();
+    let begun = cpu_seconds();
+    let outcome = run(build, actors);
+    let cpu_s = cpu_seconds() - begun;
+    if !matches!(outcome.end, End::Finished) {
+        return Err("the processes wait for each other".into());
+    }
+    println!("{} {cpu_s:.6} {}", shared.line().handovers, clock.ns(outcome.elapsed));
+    Ok(())
+}
+
+fn main() -> ExitCode {
+    let args: Vec<u64> = std::env::args().skip(1).filter_map(|arg| arg.parse().ok()).collect();
+    let [processes, handovers] = args[..] else {
+        eprintln!("usage: fifo_lock PROCESSES HANDOVERS");
+        return ExitCode::from(2);
+    };
+    match simulate(processes as usize, handovers) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("fifo_lock: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}

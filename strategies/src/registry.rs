@@ -109,6 +109,16 @@ strategies! {
     striped,
     per_2m,
     lazy,
+    rfc,
+    v2,
+    v3_07,
+    v4,
+    global_irqsave,
+    global_rw,
+    three_region,
+    kick_lock,
+    prealloc,
+    three_state,
 }
 
 impl StrategySpec {

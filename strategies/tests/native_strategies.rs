@@ -10,7 +10,9 @@ use pamt_strategies::module::StatusName;
 use pamt_strategies::pamt::{Env, Strategy};
 use pamt_strategies::platform::native::{self, Native, NativeBuild, NativeOptions, NativeOutcome};
 use pamt_strategies::platform::{Actor, Home, Platform};
-use pamt_strategies::registry::{ModuleMode, STRATEGIES, StrategyParams, StrategySpec, build};
+use pamt_strategies::registry::{
+    ModuleMode, STRATEGIES, StrategyInfo, StrategyParams, StrategySpec, build,
+};
 use pamt_strategies::units::{CpuId, NodeId, PAGES_PER_REGION, Pfn, Region};
 
 const REGIONS: usize = 8;
@@ -42,10 +44,13 @@ fn churn(spec: &str, threads: usize) -> (NativeOutcome, Arc<World>) {
                 cpu: CpuId(n as u16),
                 name: format!("thread{n}"),
                 body: Box::new(move |cpu: &<Native as Platform>::Cpu| {
+                    let env = Env { ops: &world.module, host: &world.host };
+                    world.strategy.td_create(cpu, &env).expect("a TD can be created");
                     for round in 0..ROUNDS {
                         let pfn = Pfn(round % 4 * PAGES_PER_REGION + n as u64);
                         map_and_unmap(&world, cpu, pfn);
                     }
+                    world.strategy.td_destroy(cpu, &env).expect("a TD can be destroyed");
                 }),
             }
         })
@@ -57,6 +62,7 @@ fn churn(spec: &str, threads: usize) -> (NativeOutcome, Arc<World>) {
 fn map_and_unmap(world: &World, cpu: &<Native as Platform>::Cpu, pfn: Pfn) {
     let World { strategy, module, host } = world;
     let env = Env { ops: module, host };
+    strategy.memfd_populate(cpu, &env, pfn).expect("guest_memfd finds memory");
     loop {
         let regs = strategy
             .with_page(cpu, &env, pfn, None, &mut |cpu| module.aug(cpu, pfn))
@@ -70,6 +76,7 @@ fn map_and_unmap(world: &World, cpu: &<Native as Platform>::Cpu, pfn: Pfn) {
     strategy
         .after_page(cpu, &env, pfn, &mut |cpu| module.page_remove(cpu, pfn))
         .expect("a put does not fail");
+    strategy.memfd_release(cpu, &env, pfn).expect("guest_memfd gives back what it took");
 }
 
 fn quiesced(outcome: &NativeOutcome, world: &Arc<World>, spec: &str) {
@@ -91,10 +98,15 @@ fn quiesced(outcome: &NativeOutcome, world: &Arc<World>, spec: &str) {
     native::run(setup, vec![actor]).expect("the books balance");
 }
 
-/// Every dynamic strategy, with every value of each of its parameters that is a word.
+/// Strategies that real threads will break sooner or later, whatever the placement.
+fn racy(info: &StrategyInfo) -> bool {
+    ["rfc", "v2", "v4", "v3-07", "kick-lock"].contains(&info.name)
+}
+
+/// Every other dynamic strategy, with every value of each of its parameters that is a word.
 fn specs() -> Vec<String> {
     let mut specs = Vec::new();
-    for info in STRATEGIES.iter().filter(|info| info.module == ModuleMode::Dynamic) {
+    for info in STRATEGIES.iter().filter(|info| info.module == ModuleMode::Dynamic && !racy(info)) {
         specs.push(info.name.to_owned());
         for param in info.params {
             if let pamt_strategies::spec::ParamKind::Choice(words) = param.kind {

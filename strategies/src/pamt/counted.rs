@@ -13,6 +13,7 @@
 //! so that it cannot happen; `cover=target` takes one and does a call that got BUSY again, at most
 //! `retries` times.
 
+use super::busy::OnBusy;
 use super::domain::Domain;
 use super::refcounts::Refcounts;
 use super::steps;
@@ -34,8 +35,8 @@ pub(super) struct Counted<P: Platform, L> {
     pub(super) domain: Domain,
     /// Take the locks of the backing pages' regions, too.
     pub(super) cover_all: bool,
-    /// How often a call that got BUSY is done again.
-    pub(super) retries: u64,
+    /// What is done about a call that got BUSY.
+    pub(super) on_busy: OnBusy<P>,
 }
 
 pub(super) const COVER_PARAM: Param = Param {
@@ -53,8 +54,8 @@ pub(super) const RETRIES_PARAM: Param = Param {
 };
 
 /// `cover` and `retries` of a spec.
-pub(super) fn busy_handling(spec: &StrategySpec) -> (bool, u64) {
-    (spec.word("cover") == "all", spec.number("retries"))
+pub(super) fn busy_handling<P: Platform>(spec: &StrategySpec) -> (bool, OnBusy<P>) {
+    (spec.word("cover") == "all", OnBusy::Retry(spec.number("retries")))
 }
 
 impl<P: Platform, L: Lock<P>> Counted<P, L> {
@@ -99,12 +100,7 @@ impl<P: Platform, L: Lock<P>> Counted<P, L> {
             self.refcounts.inc(cpu, region);
             return Ok(false);
         }
-        steps::while_busy::<P, _>(cpu, Op::PamtGet, self.retries, || {
-            match steps::add(cpu, env, region, pair) {
-                Status::SUCCESS => Ok(()),
-                status => Err(status),
-            }
-        })?;
+        self.on_busy.call(cpu, Op::PamtGet, region, || steps::add(cpu, env, region, pair))?;
         self.refcounts.set(cpu, region, 0, 1);
         Ok(true)
     }
@@ -154,9 +150,8 @@ impl<P: Platform, L: Lock<P>> Strategy<P> for Counted<P, L> {
             let Some(held) = self.refcounts.dec_and_lock(cpu, region, &self.lock, instance) else {
                 return Ok(());
             };
-            let removed = steps::while_busy::<P, _>(cpu, Op::PamtPut, self.retries, || {
-                steps::remove(cpu, env, region)
-            });
+            let remove = || steps::remove(cpu, env, region);
+            let removed = self.on_busy.call(cpu, Op::PamtPut, region, remove);
             if removed.is_err() {
                 self.refcounts.set(cpu, region, 0, 1);
             }
@@ -166,11 +161,15 @@ impl<P: Platform, L: Lock<P>> Strategy<P> for Counted<P, L> {
         })
     }
 
+    fn demoted(&self, cpu: &P::Cpu, region: Region) {
+        self.refcounts.demoted(cpu, region);
+    }
+
     fn peek_refcount(&self, cpu: &P::Cpu, region: Region) -> Option<u64> {
         Some(self.refcounts.peek(cpu, region))
     }
 
     fn memory_bytes(&self) -> u64 {
-        self.refcounts.bytes() + self.lock.memory_bytes()
+        self.refcounts.bytes() + self.lock.memory_bytes() + self.on_busy.bytes()
     }
 }

@@ -5,6 +5,7 @@
 //! walks the regions of its pair outside `pamt_lock`, can meet them when refcounts are right.
 
 use super::Strategy;
+use super::busy::OnBusy;
 use super::counted::Counted;
 use super::domain::Domain;
 use super::refcounts::Refcounts;
@@ -45,6 +46,6 @@ pub(crate) fn build<P: Platform>(
         lock: AnyLock::new(spec.lock("lock"), build, &plan, params.locks),
         domain,
         cover_all: false,
-        retries: 0,
+        on_busy: OnBusy::Retry(0),
     })
 }

@@ -8,10 +8,11 @@
 //! The window that v3's cover letter describes stays open whatever is retried: CPU 0 finds the pair
 //! there already, CPU 1 removes the last page and then the pair, CPU 0's call misses it again.
 
+use super::busy::again_while_busy;
 use super::steps;
 use super::{Call, Env, PamtCache, PamtError, Strategy};
 use crate::measure::{Observation, Op};
-use crate::module::{Regs, Status, StatusName};
+use crate::module::{Regs, StatusName};
 use crate::platform::Platform;
 use crate::registry::{ModuleMode, StrategyInfo, StrategyParams, StrategySpec, Verdict};
 use crate::spec::{Param, ParamKind};
@@ -66,11 +67,8 @@ impl Lazy {
     ) -> Result<(), PamtError> {
         let pair = env.host.alloc_pair(cpu, cache, region).ok_or(PamtError::NoMemory)?;
         let added = steps::span::<P, _>(cpu, Op::PamtGetSlow, || {
-            steps::while_busy::<P, _>(cpu, Op::PamtGet, self.retries, || {
-                match steps::add(cpu, env, region, pair) {
-                    Status::SUCCESS => Ok(()),
-                    status => Err(status),
-                }
+            again_while_busy::<P, _>(cpu, Op::PamtGet, self.retries, || {
+                steps::add(cpu, env, region, pair)
             })
         });
         if added.is_err() {
@@ -91,7 +89,7 @@ impl Lazy {
         region: Region,
     ) -> Result<(), PamtError> {
         let removed = steps::span::<P, _>(cpu, Op::PamtPutSlow, || {
-            steps::while_busy::<P, _>(cpu, Op::PamtPut, self.retries, || {
+            again_while_busy::<P, _>(cpu, Op::PamtPut, self.retries, || {
                 steps::remove(cpu, env, region)
             })
         });

@@ -1,20 +1,34 @@
 //! Strategies: one file each. A strategy sits where `tdx_pamt_get()` and `tdx_pamt_put()` sit.
 //!
 //! Each file has the strategy's entry in the [`registry`](crate::registry) and its `build`. What they
-//! share: [`refcounts`] (the kernel's `pamt_refcounts`), [`steps`] (a SEAMCALL with its bookkeeping),
-//! [`domain`] (which lock guards which region), [`counted`] (upstream v6 over any such domain).
+//! share: `refcounts` (the kernel's `pamt_refcounts`), `steps` (a SEAMCALL with its bookkeeping),
+//! `domain` (which lock guards which region), `counted` (upstream v6 over any such domain), `early_drop`
+//! (upstream before v6), `busy` (what to do about OPERAND_BUSY).
 
+mod busy;
 mod counted;
 mod domain;
+mod early_drop;
 pub(crate) mod global;
+pub(crate) mod global_irqsave;
+pub(crate) mod global_rw;
+pub(crate) mod kick_lock;
 pub(crate) mod lazy;
 pub(crate) mod per_2m;
+pub(crate) mod prealloc;
 mod refcounts;
+pub(crate) mod rfc;
 pub(crate) mod simple;
 pub(crate) mod static_mode;
 mod steps;
 pub(crate) mod striped;
+pub(crate) mod three_region;
+pub(crate) mod three_state;
+pub(crate) mod v2;
+pub(crate) mod v3_07;
+pub(crate) mod v4;
 
+use crate::measure::Observation;
 use crate::module::{PamtOps, PamtPair, Regs, Status};
 use crate::platform::Platform;
 use crate::units::{Pfn, Region};
@@ -69,6 +83,9 @@ pub struct Env<'a, P: Platform> {
 
 /// The SEAMCALL that a strategy wraps; may be called more than once.
 pub type Call<'a, P> = &'a mut dyn FnMut(&<P as Platform>::Cpu) -> Regs;
+
+/// TDH.MEM.PAGE.DEMOTE with the pair that it takes.
+pub type DemoteCall<'a, P> = &'a mut dyn FnMut(&<P as Platform>::Cpu, PamtPair) -> Regs;
 
 /// A way to serialise PAMT.ADD and PAMT.REMOVE.
 ///
@@ -130,6 +147,112 @@ pub trait Strategy<P: Platform>: Send + Sync {
         }
         Ok(regs)
     }
+
+    /// `get` for a run of `pages` pages of one region that starts with `first`: all or none.
+    ///
+    /// # Errors
+    /// That of `get`.
+    fn get_many(
+        &self,
+        cpu: &P::Cpu,
+        env: &Env<'_, P>,
+        first: Pfn,
+        pages: u32,
+        mut cache: Option<&mut PamtCache>,
+    ) -> Result<(), PamtError> {
+        for done in 0..pages {
+            let pfn = Pfn(first.0 + u64::from(done));
+            if let Err(error) = self.get(cpu, env, pfn, cache.as_deref_mut()) {
+                self.put_many(cpu, env, first, done)?;
+                return Err(error);
+            }
+        }
+        Ok(())
+    }
+
+    /// `put` for such a run: zap and reclaim go through a region in order.
+    ///
+    /// # Errors
+    /// That of `put`.
+    fn put_many(
+        &self,
+        cpu: &P::Cpu,
+        env: &Env<'_, P>,
+        first: Pfn,
+        pages: u32,
+    ) -> Result<(), PamtError> {
+        (0..pages).try_for_each(|n| self.put(cpu, env, Pfn(first.0 + u64::from(n))))
+    }
+
+    /// A TD is about to be created.
+    ///
+    /// # Errors
+    /// No memory, or a PAMT.ADD that failed.
+    fn td_create(&self, _cpu: &P::Cpu, _env: &Env<'_, P>) -> Result<(), PamtError> {
+        Ok(())
+    }
+
+    /// A TD is gone, all its pages with it.
+    ///
+    /// # Errors
+    /// A PAMT.REMOVE that failed.
+    fn td_destroy(&self, _cpu: &P::Cpu, _env: &Env<'_, P>) -> Result<(), PamtError> {
+        Ok(())
+    }
+
+    /// guest_memfd has allocated a folio that starts with `first` and lies in one region; sleeping is
+    /// allowed and `mmu_lock` is not held. Called once a folio.
+    ///
+    /// # Errors
+    /// No memory, or a PAMT.ADD that failed.
+    fn memfd_populate(
+        &self,
+        _cpu: &P::Cpu,
+        _env: &Env<'_, P>,
+        _first: Pfn,
+    ) -> Result<(), PamtError> {
+        Ok(())
+    }
+
+    /// guest_memfd frees that folio; none of its pages is mapped any more.
+    ///
+    /// # Errors
+    /// A PAMT.REMOVE that failed.
+    fn memfd_release(
+        &self,
+        _cpu: &P::Cpu,
+        _env: &Env<'_, P>,
+        _first: Pfn,
+    ) -> Result<(), PamtError> {
+        Ok(())
+    }
+
+    /// Splits the 2M mapping of `region`: takes a pair, which `call` (TDH.MEM.PAGE.DEMOTE) gives to
+    /// the module, and counts 512 pages if it did.
+    ///
+    /// # Errors
+    /// No memory for the pair; the call's own status is returned as it is.
+    fn demote(
+        &self,
+        cpu: &P::Cpu,
+        env: &Env<'_, P>,
+        region: Region,
+        cache: Option<&mut PamtCache>,
+        call: DemoteCall<'_, P>,
+    ) -> Result<Regs, PamtError> {
+        let pair = env.host.alloc_pair(cpu, cache, region).ok_or(PamtError::NoMemory)?;
+        let regs = call(cpu, pair);
+        if regs.status().is_error() {
+            env.host.free_pair(cpu, pair);
+        } else {
+            P::observe(cpu, Observation::Pair { region, added: true });
+            self.demoted(cpu, region);
+        }
+        Ok(regs)
+    }
+
+    /// A DEMOTE has given `region` a pair and 512 pages: the count goes from 0 to 512.
+    fn demoted(&self, _cpu: &P::Cpu, _region: Region) {}
 
     /// End of a run: all TDs are gone; give back what was kept on purpose.
     ///

@@ -52,16 +52,16 @@ pub(crate) fn build<P: Platform>(
         .layout(Layout::Packed)
         .home(params.home);
     let mut refcounts = Refcounts::new(build, params.regions, params.home);
-    let (cover_all, retries) = busy_handling(spec);
+    let (cover_all, on_busy) = busy_handling(spec);
     match spec.lock("lock") {
         LockKindId::Bit => {
             let words = refcounts.share_with_lock_bit();
             let lock = BitLock::within(build, &plan, words);
-            Box::new(Counted { refcounts, lock, domain, cover_all, retries })
+            Box::new(Counted { refcounts, lock, domain, cover_all, on_busy })
         }
         kind => {
             let lock = AnyLock::new(kind, build, &plan, params.locks);
-            Box::new(Counted { refcounts, lock, domain, cover_all, retries })
+            Box::new(Counted { refcounts, lock, domain, cover_all, on_busy })
         }
     }
 }

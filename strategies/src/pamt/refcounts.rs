@@ -3,7 +3,7 @@
 use crate::locks::{Held, Lock};
 use crate::measure::{Chronicle, Observation, Op, Violation, ViolationKind};
 use crate::platform::{Home, Ordering, Place, Platform, Words};
-use crate::units::Region;
+use crate::units::{PAGES_PER_REGION, Region};
 
 /// Bits that count; the sign bit may be a bit spin lock.
 const COUNT: u32 = 0x7fff_ffff;
@@ -98,6 +98,21 @@ impl<P: Platform> Refcounts<P> {
         changed::<P>(cpu, region, from, to);
     }
 
+    /// `atomic_cmpxchg_release(0, 512)` after a DEMOTE, which upstream warns about when it fails.
+    pub(super) fn demoted(&self, cpu: &P::Cpu, region: Region) {
+        let at = region.0 as usize;
+        let pages = PAGES_PER_REGION as u32;
+        let order = (Ordering::Release, Ordering::Relaxed);
+        let mut seen = 0;
+        loop {
+            match self.words.compare_exchange(cpu, at, seen, seen | pages, order.0, order.1) {
+                Ok(_) => return changed::<P>(cpu, region, 0, pages),
+                Err(found) if found & COUNT == 0 && found != seen => seen = found,
+                Err(found) => return demoted_in_use::<P>(cpu, region, found & COUNT),
+            }
+        }
+    }
+
     /// `atomic_dec_and_lock()` (`lib/dec_and_lock.c`): drops a reference, and holds the lock if it was
     /// the last. Only then is the lock touched: dropping to 0 happens under it, so that nobody who
     /// holds it ever sees 0 and a pair. The slow part is a span of [`Op::PamtPutSlow`] that the caller
@@ -129,6 +144,12 @@ impl<P: Platform> Refcounts<P> {
 
 fn changed<P: Platform>(cpu: &P::Cpu, region: Region, from: u32, to: u32) {
     P::observe(cpu, Observation::Chronicle(region, Chronicle::Refcount(from, to)));
+}
+
+fn demoted_in_use<P: Platform>(cpu: &P::Cpu, region: Region, count: u32) {
+    let detail = format!("DEMOTE of region {region} succeeded while its refcount was {count}");
+    let (kind, region) = (ViolationKind::RefcountRange, Some(region));
+    P::observe(cpu, Observation::Violation(Violation { kind, region, detail }));
 }
 
 fn below_zero<P: Platform>(cpu: &P::Cpu, region: Region) {

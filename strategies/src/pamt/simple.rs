@@ -64,13 +64,9 @@ impl<P: Platform> Simple<P> {
             self.refcounts.inc(cpu, region);
             return Ok(false);
         }
-        match steps::add(cpu, env, region, pair) {
-            Status::SUCCESS => {
-                self.refcounts.set(cpu, region, 0, 1);
-                Ok(true)
-            }
-            status => Err(status),
-        }
+        steps::add(cpu, env, region, pair)?;
+        self.refcounts.set(cpu, region, 0, 1);
+        Ok(true)
     }
 
     fn dec_or_remove(
@@ -127,6 +123,10 @@ impl<P: Platform> Strategy<P> for Simple<P> {
             }
             Ok(())
         })
+    }
+
+    fn demoted(&self, cpu: &P::Cpu, region: Region) {
+        self.refcounts.demoted(cpu, region);
     }
 
     fn peek_refcount(&self, cpu: &P::Cpu, region: Region) -> Option<u64> {

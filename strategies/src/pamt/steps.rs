@@ -2,7 +2,7 @@
 
 use super::Env;
 use crate::measure::{Chronicle, Observation, Op};
-use crate::module::{PamtPair, Status, StatusName};
+use crate::module::{PamtPair, Status};
 use crate::platform::Platform;
 use crate::units::{Pfn, Region};
 
@@ -32,12 +32,13 @@ pub(super) fn add<P: Platform>(
     env: &Env<'_, P>,
     region: Region,
     pair: PamtPair,
-) -> Status {
+) -> Result<(), Status> {
     let status = env.ops.pamt_add(cpu, region, pair);
-    if status == Status::SUCCESS {
-        P::observe(cpu, Observation::Pair { region, added: true });
+    if status != Status::SUCCESS {
+        return Err(status);
     }
-    status
+    P::observe(cpu, Observation::Pair { region, added: true });
+    Ok(())
 }
 
 /// PAMT.REMOVE; a pair that came back is counted.
@@ -49,27 +50,6 @@ pub(super) fn remove<P: Platform>(
     let pair = env.ops.pamt_remove(cpu, region)?;
     P::observe(cpu, Observation::Pair { region, added: false });
     Ok(pair)
-}
-
-/// Does a SEAMCALL again while it returns OPERAND_BUSY, at most `retries` times. `op` is the operation
-/// that the retries are counted for.
-pub(super) fn while_busy<P: Platform, T>(
-    cpu: &P::Cpu,
-    op: Op,
-    retries: u64,
-    mut call: impl FnMut() -> Result<T, Status>,
-) -> Result<T, Status> {
-    let mut left = retries;
-    loop {
-        match call() {
-            Err(status) if status.is(StatusName::OperandBusy) && left > 0 => {
-                left -= 1;
-                P::observe(cpu, Observation::Retry(op));
-                P::pause(cpu);
-            }
-            done => return done,
-        }
-    }
 }
 
 /// Resets and frees a pair, as `free_pamt_array()` does whether the module ever had it or not.

@@ -73,12 +73,12 @@ pub(crate) fn build<P: Platform>(
     let layout = if spec.word("layout") == "padded" { Layout::Padded } else { Layout::Packed };
     let plan =
         LockPlan::new("pamt_locks", domain.locks(params.regions)).layout(layout).home(params.home);
-    let (cover_all, retries) = busy_handling(spec);
+    let (cover_all, on_busy) = busy_handling(spec);
     Box::new(Counted::<P, AnyLock<P>> {
         refcounts: Refcounts::new(build, params.regions, params.home),
         lock: AnyLock::new(spec.lock("lock"), build, &plan, params.locks),
         domain,
         cover_all,
-        retries,
+        on_busy,
     })
 }

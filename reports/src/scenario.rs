@@ -196,16 +196,29 @@ pub struct Part {
 /// Splits the time of `op` into the self times of what it contains, longest first.
 #[must_use]
 pub fn split(result: &RunResult, op: &str) -> Vec<Part> {
-    let mut parts: BTreeMap<&str, u64> = BTreeMap::new();
-    for span in &result.spans {
+    parts(result.spans.iter().filter_map(|span| {
         let inside = span.path.iter().any(|name| name == op);
-        let (true, Some(innermost)) = (inside, span.path.last()) else { continue };
+        let innermost = span.path.last().filter(|_| inside)?;
         // The slow part of a get is a get: its self time is the get's own.
         let own = innermost.strip_suffix("_slow").unwrap_or(innermost) == op;
-        *parts.entry(if own { "own" } else { innermost }).or_default() += span.self_ns;
+        Some((if own { "own" } else { innermost }, span.self_ns))
+    }))
+}
+
+/// Self times of a whole run by innermost operation, longest first.
+#[must_use]
+pub fn all_parts(result: &RunResult) -> Vec<Part> {
+    parts(result.spans.iter().filter_map(|span| Some((span.path.last()?.as_str(), span.self_ns))))
+}
+
+/// Sums times by name, longest first; nothing is left out but what took no time.
+fn parts<'a>(times: impl Iterator<Item = (&'a str, u64)>) -> Vec<Part> {
+    let mut sums: BTreeMap<&str, u64> = BTreeMap::new();
+    for (name, self_ns) in times {
+        *sums.entry(name).or_default() += self_ns;
     }
     let part = |(name, total_ns): (&str, u64)| Part { name: name.to_owned(), total_ns };
-    let mut parts: Vec<Part> = parts.into_iter().map(part).filter(|p| p.total_ns > 0).collect();
+    let mut parts: Vec<Part> = sums.into_iter().map(part).filter(|p| p.total_ns > 0).collect();
     parts.sort_by(|a, b| b.total_ns.cmp(&a.total_ns).then_with(|| a.name.cmp(&b.name)));
     parts
 }

@@ -52,6 +52,7 @@ fn every_scalar_of_a_row_has_a_column_that_shows_it() {
     complete(columns::HANDOFF, result.locks["pamt_lock"].handoffs.as_ref().expect("filled"));
     complete(columns::LINE, &object.counts);
     complete(columns::FIELD, &object.top[0].fields[0]);
+    complete(columns::MEMORY, &result.memory);
     complete(columns::TD, &result.tds[0]);
     check(columns::RUN, result);
 }
@@ -91,5 +92,6 @@ fn ids_are_unique_within_a_registry() {
     unique(columns::LOCK);
     unique(columns::LINE);
     unique(columns::FIELD);
+    unique(columns::MEMORY);
     unique(columns::TD);
 }

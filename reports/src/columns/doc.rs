@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use super::{Column, Direction, FIELD, LINE, LOCK, OP, RUN, TD};
+use super::{Column, Direction, FIELD, LINE, LOCK, MEMORY, OP, RUN, TD};
 
 /// Markdown tables of all columns, for the docs.
 #[must_use]
@@ -13,6 +13,7 @@ pub fn markdown_reference() -> String {
     table(&mut page, "A lock", "result.locks.NAME", LOCK);
     table(&mut page, "An object or a cache line", "result.lines.NAME", LINE);
     table(&mut page, "A field of a line", "result.lines.NAME.top[].fields[]", FIELD);
+    table(&mut page, "Memory", "result.memory", MEMORY);
     table(&mut page, "A TD", "result.tds[]", TD);
     page
 }

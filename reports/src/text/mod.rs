@@ -5,4 +5,4 @@ mod sections;
 mod table;
 pub mod terminal;
 
-pub(crate) use sections::hottest;
+pub(crate) use sections::{hottest, verdicts};

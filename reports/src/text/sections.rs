@@ -232,6 +232,11 @@ pub(super) fn correctness(scenario: &Scenario<'_>) -> Vec<(String, Emphasis)> {
     scenario.cells.iter().map(line).collect()
 }
 
+/// The correctness lines without emphasis.
+pub(crate) fn verdicts(scenario: &Scenario<'_>) -> Vec<String> {
+    correctness(scenario).into_iter().map(|(line, _)| line).collect()
+}
+
 /// The worst verdict of a cell's runs, in words.
 fn verdict(cell: &Cell<'_>) -> (String, Emphasis) {
     let count = |pick: fn(&RunResult) -> u64| -> u64 {

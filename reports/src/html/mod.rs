@@ -1,0 +1,13 @@
+//! The HTML report: one self-contained file, complete without JavaScript.
+//!
+//! All tables and plots are rendered here. The embedded script only makes them more pleasant: it
+//! finds them by the ids and data attributes that `web/README.md` lists. Each number cell can be
+//! traced to the result file: row and column carry the parts of a JSON pointer.
+
+mod block;
+mod pages;
+mod plots;
+mod report;
+mod table;
+
+pub use report::{Input, Skipped, render};

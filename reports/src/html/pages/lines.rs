@@ -1,0 +1,140 @@
+//! Cache bouncing: perf c2c's line table and Pareto with objects and fields in place of symbols.
+
+use super::{Page, below};
+use crate::columns::{FIELD, LINE};
+use crate::html::block::{Block, Blocks, Section};
+use crate::html::table::{RowOf, TableView};
+use crate::plot::Heat;
+use crate::scenario::Cell;
+use crate::schema::{LineCounts, ObjectRow};
+
+fn by_heat<'a>(cell: &Cell<'a>) -> Vec<(&'a String, &'a ObjectRow)> {
+    let mut objects: Vec<_> = cell.result().lines.iter().collect();
+    let heat = |object: &ObjectRow| (object.counts.total_hitm(), object.counts.invalidations);
+    objects.sort_by(|a, b| heat(b.1).cmp(&heat(a.1)).then_with(|| a.0.cmp(b.0)));
+    objects
+}
+
+pub(super) fn section(page: &Page<'_>) -> Option<Section> {
+    let columns: Vec<_> = LINE.iter().collect();
+    let mut objects = Vec::new();
+    let mut lines = Vec::new();
+    for cell in &page.scenario.cells {
+        for (name, object) in by_heat(cell) {
+            let pointer = below(cell, "lines", name);
+            lines.extend(object.top.iter().enumerate().map(|(index, line)| RowOf {
+                labels: vec![
+                    cell.strategy().to_owned(),
+                    format!("{name}[line {}]", line.line),
+                    line.node.map(|node| node.to_string()).unwrap_or_default(),
+                    if line.false_sharing == Some(true) { "yes" } else { "" }.to_owned(),
+                ],
+                pointer: format!("{pointer}/top/{index}"),
+                row: &line.counts,
+                class: if line.false_sharing == Some(true) { "warn" } else { "" },
+            }));
+            let labels = vec![cell.strategy().to_owned(), name.clone()];
+            objects.push(RowOf::<LineCounts> { labels, pointer, row: &object.counts, class: "" });
+        }
+    }
+    let by_object = TableView::of(
+        page.id("objects"),
+        "All lines of each named object together.".into(),
+        &["strategy", "object"],
+        &columns,
+        &objects,
+    );
+    let by_line = TableView::of(
+        page.id("line-table"),
+        "Shared Data Cache Line Table: the busiest lines. False sharing: CPUs on disjoint fields of \
+         the line, one of them writing."
+            .into(),
+        &["strategy", "line", "node", "false sharing"],
+        &columns,
+        &lines,
+    );
+    let mut blocks: Vec<Block> = by_object.map(Block::Table).into_iter().collect();
+    blocks.extend(by_line.map(Block::Table));
+    blocks.extend(pareto(page));
+    blocks.extend(page.scenario.cells.iter().filter_map(|cell| heat_map(page, cell)));
+    Section::new(page.id("lines"), "Cache bouncing", blocks)
+}
+
+/// Accesses to the busiest lines by offset and field.
+fn pareto(page: &Page<'_>) -> Option<Block> {
+    let mut rows = Vec::new();
+    for cell in &page.scenario.cells {
+        for (name, object) in by_heat(cell) {
+            for (index, line) in object.top.iter().enumerate() {
+                let pointer = format!("{}/top/{index}/fields", below(cell, "lines", name));
+                rows.extend(line.fields.iter().enumerate().map(|(at, row)| RowOf {
+                    labels: vec![
+                        cell.strategy().to_owned(),
+                        format!("{name}[line {}]", line.line),
+                        cpus(&row.readers),
+                        cpus(&row.writers),
+                    ],
+                    pointer: format!("{pointer}/{at}"),
+                    row,
+                    class: "",
+                }));
+            }
+        }
+    }
+    let columns: Vec<_> = FIELD.iter().collect();
+    let caption = "Shared Cache Line Distribution Pareto: the busiest lines by offset, with the \
+                   field that lies there and the CPUs that read and wrote it.";
+    let labels = ["strategy", "line", "readers", "writers"];
+    let table = TableView::of(page.id("pareto"), caption.into(), &labels, &columns, &rows)?;
+    let inner = Blocks::new(vec![Block::Table(table)]);
+    Some(Block::Fold { summary: "Fields of the busiest lines".into(), inner })
+}
+
+/// CPU ids with runs as ranges: `0-3,8`.
+fn cpus(ids: &[u32]) -> String {
+    let mut runs: Vec<(u32, u32)> = Vec::new();
+    for id in ids {
+        match runs.last_mut().filter(|(_, last)| last + 1 == *id) {
+            Some((_, last)) => *last = *id,
+            None => runs.push((*id, *id)),
+        }
+    }
+    let show = |(first, last): &(u32, u32)| {
+        if first == last { first.to_string() } else { format!("{first}-{last}") }
+    };
+    runs.iter().map(show).collect::<Vec<_>>().join(",")
+}
+
+/// Transfers from CPU to CPU, all objects together.
+fn heat_map(page: &Page<'_>, cell: &Cell<'_>) -> Option<Block> {
+    let rows = cell.result().lines.values().flat_map(|object| &object.transfers);
+    let mut pairs = std::collections::BTreeMap::<(u32, u32), u64>::new();
+    for row in rows {
+        *pairs.entry((row.from_cpu, row.to_cpu)).or_default() += row.count;
+    }
+    let size = pairs.keys().map(|(from, to)| from.max(to) + 1).max()?;
+    let title = format!("Lines moved from CPU to CPU under {}", cell.strategy());
+    let heat = Heat {
+        title: title.clone(),
+        desc: "Darker is more; a square says its number.".into(),
+        rows: "CPU".into(),
+        columns: "CPU".into(),
+        size,
+        cells: pairs.into_iter().map(|((from, to), count)| (from, to, count)).collect(),
+    };
+    let id = page.id(&format!("heat-{}", cell.shown().0));
+    let figure =
+        Block::Figure { id, svg: heat.svg()?, caption: format!("{title}. {}", page.basis()) };
+    Some(Block::Fold { summary: title, inner: Blocks::new(vec![figure]) })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::cpus;
+
+    #[test]
+    fn neighbouring_cpus_are_a_range() {
+        assert_eq!(cpus(&[0, 1, 2, 5, 7, 8]), "0-2,5,7-8");
+        assert_eq!(cpus(&[]), "");
+    }
+}

@@ -1,0 +1,93 @@
+//! Lock contention: lock_stat's table, contention points, hand-offs.
+
+use super::{Page, below};
+use crate::columns::{HANDOFF, LOCK};
+use crate::html::block::{Block, Blocks, Section};
+use crate::html::table::{RowOf, TableView};
+use crate::scenario::Cell;
+use crate::schema::{ContentionPoint, LockRow};
+
+/// Utilisation below which queueing hardly matters.
+const IDLE: f64 = 0.05;
+
+/// Locks of a cell, longest wait first.
+fn by_wait<'a>(cell: &Cell<'a>) -> Vec<(&'a String, &'a LockRow)> {
+    let mut locks: Vec<_> = cell.result().locks.iter().collect();
+    locks.sort_by_key(|(_, lock)| std::cmp::Reverse(lock.waittime_total_ns));
+    locks
+}
+
+pub(super) fn section(page: &Page<'_>) -> Option<Section> {
+    let mut rows = Vec::new();
+    let mut handoffs = Vec::new();
+    let mut points = Vec::new();
+    for cell in &page.scenario.cells {
+        for (name, lock) in by_wait(cell) {
+            let labels = || vec![cell.strategy().to_owned(), name.clone()];
+            let pointer = below(cell, "locks", name);
+            if let Some(row) = &lock.handoffs {
+                let pointer = format!("{pointer}/handoffs");
+                handoffs.push(RowOf { labels: labels(), pointer, row, class: "" });
+            }
+            points.extend(contention_points(labels(), lock));
+            rows.push(RowOf { labels: labels(), pointer, row: lock, class: "" });
+        }
+    }
+    let labels = ["strategy", "lock"];
+    let columns: Vec<_> = LOCK.iter().collect();
+    let caption = "The twelve columns of lock_stat under their own names, then ours. A contention is \
+                   true when the holder works on the waiter's 2 MiB region, else false.";
+    let table = TableView::of(page.id("lock-table"), caption.into(), &labels, &columns, &rows);
+    let handoff_columns: Vec<_> = HANDOFF.iter().collect();
+    let handoffs = TableView::of(
+        page.id("handoffs"),
+        "Hand-offs by the distance between releaser and next holder.".into(),
+        &labels,
+        &handoff_columns,
+        &handoffs,
+    );
+    let points = TableView::words(
+        page.id("contention-points"),
+        "Contention points: where a lock was waited for, and where it was held meanwhile.".into(),
+        &["strategy", "lock", "role", "count", "point"],
+        points,
+    );
+    let mut blocks: Vec<Block> = table.map(Block::Table).into_iter().collect();
+    blocks.extend(idle(page));
+    let fold = |summary: &str, table: Option<TableView>| {
+        let fold = |table| Block::Fold {
+            summary: summary.to_owned(),
+            inner: Blocks::new(vec![Block::Table(table)]),
+        };
+        table.map(fold)
+    };
+    blocks.extend(fold("Contention points", points));
+    blocks.extend(fold("Hand-off distances", handoffs));
+    Section::new(page.id("locks"), "Lock contention", blocks)
+}
+
+fn contention_points(labels: Vec<String>, lock: &LockRow) -> Vec<Vec<String>> {
+    let row = |role: &str, point: &ContentionPoint| {
+        let mut row = labels.clone();
+        row.extend([role.to_owned(), point.count.to_string(), point.name.clone()]);
+        row
+    };
+    let waiters = lock.points_waiters.iter().map(|point| row("waiter", point));
+    waiters.chain(lock.points_holders.iter().map(|point| row("holder", point))).collect()
+}
+
+/// The utilisation law alone settles locks that are hardly held.
+fn idle(page: &Page<'_>) -> Option<Block> {
+    let mut idle = Vec::new();
+    for cell in &page.scenario.cells {
+        let low = |lock: &LockRow| lock.utilisation.is_some_and(|share| share < IDLE);
+        let names = cell.result().locks.iter().filter(|(_, lock)| low(lock));
+        idle.extend(names.map(|(name, _)| format!("{} of {}", name, cell.strategy())));
+    }
+    let text = format!(
+        "Held less than 5 % of the time, so that no simulation was needed to know that they do not \
+         queue: {}.",
+        idle.join(", ")
+    );
+    (!idle.is_empty()).then_some(Block::Text(text))
+}

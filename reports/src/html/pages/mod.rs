@@ -1,0 +1,78 @@
+//! One file a page: each makes a [`Section`] of a scenario, or none where the run knows nothing of it.
+
+mod comparison;
+mod correctness;
+mod latency;
+mod lines;
+mod locks;
+mod memory;
+mod model;
+mod module;
+mod questions;
+mod scaling;
+mod tds;
+mod time;
+
+pub(super) use model::{machines, method, reproduce};
+pub(super) use questions::questions;
+pub(super) use scaling::scaling;
+
+use super::block::Section;
+use super::plots::Plots;
+use super::table::step;
+use crate::scenario::{Cell, Scenario};
+
+/// A scenario with what its pages need to name things.
+pub(super) struct Page<'a> {
+    pub(super) scenario: &'a Scenario<'a>,
+    /// Prefix of all ids.
+    pub(super) id: &'a str,
+}
+
+impl Page<'_> {
+    fn id(&self, part: &str) -> String {
+        format!("{}-{part}", self.id)
+    }
+
+    /// N, seeds, world and machine, for captions.
+    fn basis(&self) -> String {
+        let runs: usize = self.scenario.cells.iter().map(|cell| cell.runs.len()).sum();
+        let (s, e) = (self.scenario, self.scenario.experiment());
+        format!(
+            "{} runs of {} strategies, {}, {} on {}.",
+            runs,
+            s.cells.len(),
+            s.seeds(),
+            s.world().name(),
+            e.machine
+        )
+    }
+}
+
+/// JSON pointer of the result of a cell's shown run.
+fn pointer(cell: &Cell<'_>) -> String {
+    format!("/runs/{}/result", cell.shown().0)
+}
+
+/// JSON pointer of something below it.
+fn below(cell: &Cell<'_>, kind: &str, name: &str) -> String {
+    format!("{}/{kind}/{}", pointer(cell), step(name))
+}
+
+/// All pages of a scenario.
+pub(super) fn sections(page: &Page<'_>, plots: &mut Plots) -> Vec<Section> {
+    [
+        comparison::section(page),
+        latency::section(page, plots),
+        time::section(page),
+        locks::section(page),
+        lines::section(page),
+        module::section(page),
+        tds::section(page),
+        memory::section(page, plots),
+        correctness::section(page),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
+}

@@ -1,0 +1,53 @@
+//! Plots as SVG that follows the page's theme: black becomes `currentColor`, nothing is filled behind.
+//!
+//! Series differ by Okabe and Ito's colours, by marker and by dash, so colour is never the only cue.
+//! Each plot has a title and a description inside the SVG, for screen readers and for saved files.
+
+mod bars;
+mod chart;
+mod heat;
+
+pub use bars::{Bar, Bars, Segment};
+pub use chart::{Axis, Chart, Scale, Series, Unit};
+pub use heat::Heat;
+
+/// Okabe and Ito's palette without yellow (too faint on white) and black (that is the text's).
+const PALETTE: [(u8, u8, u8); 6] =
+    [(0, 114, 178), (213, 94, 0), (0, 158, 115), (204, 121, 167), (230, 159, 0), (86, 180, 233)];
+
+/// Colour of the `index`th series.
+fn colour(index: usize) -> (u8, u8, u8) {
+    PALETTE[index % PALETTE.len()]
+}
+
+/// The colour in CSS.
+fn css(index: usize) -> String {
+    let (r, g, b) = colour(index);
+    format!("#{r:02x}{g:02x}{b:02x}")
+}
+
+/// Text for XML.
+pub(crate) fn escape(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '&' => escaped.push_str("&amp;"),
+            '<' => escaped.push_str("&lt;"),
+            '>' => escaped.push_str("&gt;"),
+            '"' => escaped.push_str("&quot;"),
+            c => escaped.push(c),
+        }
+    }
+    escaped
+}
+
+/// The opening of an SVG of this size with title and description.
+fn open(width: u32, height: u32, title: &str, desc: &str) -> String {
+    format!(
+        "<svg xmlns=\"http://www.w3.org/2000/svg\" class=\"plot\" role=\"img\" \
+         viewBox=\"0 0 {width} {height}\" width=\"{width}\" height=\"{height}\" \
+         font-family=\"sans-serif\"><title>{}</title><desc>{}</desc>\n",
+        escape(title),
+        escape(desc)
+    )
+}

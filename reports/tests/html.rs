@@ -1,0 +1,129 @@
+//! The HTML report: self-contained, complete, and every number in it is in the result file.
+
+mod fixture;
+
+use pamt_reports::html::{Input, Skipped, render};
+use pamt_reports::schema::Document;
+use serde_json::Value;
+
+fn page() -> String {
+    render(&[Input { name: "r.json".into(), document: fixture::document() }], &[])
+}
+
+/// Text between `open` and the next `close`, for each `open`.
+fn between<'a>(text: &'a str, open: &'a str, close: &'a str) -> impl Iterator<Item = &'a str> {
+    text.split(open).skip(1).filter_map(move |rest| rest.split(close).next())
+}
+
+fn attribute<'a>(tag: &'a str, name: &str) -> Option<&'a str> {
+    let (_, rest) = tag.split_once(&format!(" {name}=\""))?;
+    rest.split('"').next()
+}
+
+#[test]
+fn nothing_is_loaded() {
+    let page = page();
+    let head = page.split("<script type=\"application/json\" id=\"data\">").next().expect("a head");
+    for forbidden in [" src=", "@import", "url(http", "<link", "<iframe", "href=\"http"] {
+        assert!(!head.contains(forbidden), "{forbidden}");
+    }
+    assert!(page.contains("Content-Security-Policy\" content=\"default-src &#39;none&#39;"), "CSP");
+}
+
+#[test]
+fn every_number_cell_is_found_in_the_result_file_at_the_place_that_it_names() {
+    let page = page();
+    let json: Value = serde_json::from_str(&fixture::document().to_json()).expect("own JSON");
+    let mut checked = 0;
+    for table in between(&page, "<table class=\"data\"", "</table>") {
+        let heads: Vec<Option<&str>> = between(table, "<th scope=\"col\"", ">")
+            .filter(|tag| tag.contains(" class=\"n\""))
+            .map(|tag| attribute(tag, "data-path"))
+            .collect();
+        for row in between(table, "<tr", "</tr>") {
+            let Some(pointer) = attribute(row.split('>').next().expect("a tag"), "data-row") else {
+                continue;
+            };
+            let cells: Vec<&str> = between(row, "<td class=\"n\"", "</td>").collect();
+            assert_eq!(cells.len(), heads.len(), "{row}");
+            for (cell, path) in cells.iter().zip(&heads) {
+                let (tag, shown) = cell.split_once('>').expect("a tag");
+                let raw = attribute(tag, "data-v").unwrap_or(shown);
+                let Some(path) = path.filter(|_| !shown.is_empty()) else { continue };
+                let value = json.pointer(&format!("{pointer}{path}"));
+                let value = value.unwrap_or_else(|| panic!("no {pointer}{path}"));
+                assert_eq!(raw.parse::<f64>().ok(), value.as_f64(), "{pointer}{path}");
+                checked += 1;
+            }
+        }
+    }
+    assert!(checked > 500, "{checked} cells");
+}
+
+#[test]
+fn the_embedded_result_is_the_result() {
+    let page = page();
+    let json = between(&page, "id=\"data\">", "</script>").next().expect("a data block");
+    assert_eq!(Document::from_json(json, "page".as_ref()).expect("readable"), fixture::document());
+}
+
+#[test]
+fn hostile_names_stay_text() {
+    let mut document = fixture::document();
+    for run in &mut document.runs {
+        run.experiment.strategy = "</script><img src=x>\"'&".into();
+    }
+    let page = render(&[Input { name: "<b>.json".into(), document }], &[]);
+    assert!(!page.contains("<img"));
+    assert_eq!(page.matches("</script>").count(), 2, "the two data blocks");
+}
+
+#[test]
+fn files_left_out_are_named_with_their_reason() {
+    let skipped = Skipped { name: "old.json".into(), reason: "it is not a result".into() };
+    let page =
+        render(&[Input { name: "r.json".into(), document: fixture::document() }], &[skipped]);
+    assert!(page.contains("old.json: it is not a result"));
+}
+
+#[test]
+fn ids_are_unique_and_every_link_has_its_target() {
+    let page = page();
+    let mut ids: Vec<&str> = between(&page, " id=\"", "\"").collect();
+    ids.sort_unstable();
+    let twice: Vec<_> = ids.windows(2).filter(|pair| pair[0] == pair[1]).collect();
+    assert!(twice.is_empty(), "{twice:?}");
+    for target in between(&page, "href=\"#", "\"") {
+        assert!(ids.contains(&target), "#{target}");
+    }
+}
+
+#[test]
+fn the_first_screen_answers_the_four_questions_or_says_what_to_run() {
+    let page = page();
+    let summary = between(&page, "<section id=\"summary\">", "<section class=\"scenario\"").next();
+    let summary = summary.expect("a summary");
+    assert!(summary.contains("gets and puts per acquisition"));
+    assert!(summary.contains("What do TDs that shut down together pay?: run --workload teardown"));
+}
+
+#[test]
+fn an_empty_report_is_small_and_a_typical_one_below_a_megabyte() {
+    assert!(render(&[], &[]).len() < 150_000);
+    let page = page();
+    assert!(page.len() < 1_000_000, "{}", page.len());
+}
+
+#[test]
+fn every_plot_has_a_title_and_says_what_it_rests_on() {
+    let page = page();
+    let figures: Vec<&str> = between(&page, "<figure class=\"plot\"", "</figure>").collect();
+    assert!(figures.len() > 10, "{}", figures.len());
+    for figure in figures {
+        assert!(figure.contains("<title>") && figure.contains("<desc>"), "{figure}");
+        let caption = between(figure, "<figcaption>", "</figcaption>").next().expect("a caption");
+        for word in ["modelled", "seed 1", "spr-2s", "#method"] {
+            assert!(caption.contains(word), "{word}: {caption}");
+        }
+    }
+}

@@ -1,4 +1,4 @@
-//! Installs what a step needs and the machine lacks: Debian packages and cargo tools.
+//! Installs what a step needs and the machine lacks: Debian packages, cargo tools, npm packages.
 //!
 //! Packages go on the system only when the user is root; otherwise the step is skipped with the
 //! command that would install them.
@@ -23,6 +23,8 @@ pub(crate) enum Need {
         /// Version.
         version: &'static str,
     },
+    /// `npm ci` in this folder.
+    Npm(&'static str),
 }
 
 /// Makes the needs available.
@@ -42,6 +44,7 @@ pub(crate) fn provide(needs: &[Need]) -> Result<(), String> {
     install_packages(&packages)?;
     needs.iter().try_for_each(|need| match need {
         Need::Cargo { name, version } => install_tool(name, version),
+        Need::Npm(folder) => install_npm(folder),
         Need::Debian { .. } => Ok(()),
     })
 }
@@ -76,6 +79,12 @@ fn install_tool(name: &str, version: &str) -> Result<(), String> {
     let mut install = Command::new("cargo");
     install.args(["install", "--quiet", "--locked", name, "--version", version]);
     quiet(&mut install, &format!("cargo install --locked {name} --version {version}"))
+}
+
+fn install_npm(folder: &str) -> Result<(), String> {
+    let mut ci = Command::new("npm");
+    ci.args(["ci", "--no-audit", "--no-fund", "--loglevel=error"]).current_dir(folder);
+    quiet(&mut ci, &format!("npm ci in {folder}"))
 }
 
 /// Runs a command whose output matters only when it fails.

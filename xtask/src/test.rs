@@ -33,6 +33,17 @@ pub(crate) const STEPS: &[Step] = &[
         run: || command(&["cargo", "test", "-q", "--workspace", "--no-fail-fast"]),
     },
     Step {
+        name: "web",
+        what: "the report's script is what its sources build; the report in a browser",
+        needs: &[
+            Need::Debian { file: "/usr/bin/node", package: "nodejs" },
+            Need::Debian { file: "/usr/bin/npm", package: "npm" },
+            Need::Debian { file: "/usr/bin/chromium", package: "chromium" },
+            Need::Npm("reports/web"),
+        ],
+        run: web,
+    },
+    Step {
         name: "shell",
         what: "shellcheck finds nothing in the shell scripts",
         needs: &[Need::Debian { file: "/usr/bin/shellcheck", package: "shellcheck" }],
@@ -56,6 +67,17 @@ pub(crate) const STEPS: &[Step] = &[
         },
     },
 ];
+
+fn web() -> Outcome {
+    let pages = "target/report-pages";
+    let lines: [&[&str]; 3] = [
+        &["npm", "--prefix", "reports/web", "run", "--silent", "check"],
+        &["cargo", "run", "-q", "-p", "pamt-reports", "--example", "report_pages", "--", pages],
+        &["npm", "--prefix", "reports/web", "run", "--silent", "test"],
+    ];
+    let failed = lines.iter().map(|line| command(line)).find(|o| !matches!(o, Outcome::Passed));
+    failed.unwrap_or(Outcome::Passed)
+}
 
 fn shell() -> Outcome {
     command(&["sh", "-c", "git ls-files -z '*.sh' .ci/run | xargs -0 shellcheck"])

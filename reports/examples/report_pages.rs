@@ -42,8 +42,8 @@ fn main() -> ExitCode {
     };
     let folder = Path::new(&folder);
     for (name, page) in pages() {
-        let written = std::fs::create_dir_all(folder)
-            .and_then(|()| std::fs::write(folder.join(name), page));
+        let written =
+            std::fs::create_dir_all(folder).and_then(|()| std::fs::write(folder.join(name), page));
         if let Err(error) = written {
             eprintln!("report_pages: cannot write {name} in {}: {error}", folder.display());
             return ExitCode::from(74);

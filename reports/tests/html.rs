@@ -75,7 +75,7 @@ fn hostile_names_stay_text() {
     }
     let page = render(&[Input { name: "<b>.json".into(), document }], &[]);
     assert!(!page.contains("<img"));
-    assert_eq!(page.matches("</script>").count(), 2, "the two data blocks");
+    assert_eq!(page.matches("</script>").count(), 3, "two data blocks and the script");
 }
 
 #[test]
@@ -126,4 +126,10 @@ fn every_plot_has_a_title_and_says_what_it_rests_on() {
             assert!(caption.contains(word), "{word}: {caption}");
         }
     }
+}
+
+#[test]
+fn the_licence_of_what_is_bundled_travels_with_the_page() {
+    let licence = "Permission is hereby granted, free of charge";
+    assert!(render(&[], &[]).contains(licence), "uPlot's notice");
 }

@@ -8,6 +8,7 @@ mod block;
 mod pages;
 mod plots;
 mod report;
+mod script;
 mod table;
 
 pub use report::{Input, Skipped, render};

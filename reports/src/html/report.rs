@@ -5,6 +5,7 @@ use askama::Template;
 use super::block::{Block, Blocks, Section};
 use super::pages::{self, Page};
 use super::plots::{Plots, for_script};
+use super::script;
 use crate::conclude::conclude;
 use crate::scenario::{Scenario, scenarios};
 use crate::schema::{Document, SCHEMA_VERSION, World, sorted};
@@ -36,6 +37,8 @@ struct Report {
     title: String,
     subtitle: String,
     css: &'static str,
+    script_css: &'static str,
+    script: &'static str,
     skipped: Vec<String>,
     summary: Blocks,
     scenarios: Vec<ScenarioView>,
@@ -68,12 +71,12 @@ pub fn render(inputs: &[Input], skipped: &[Skipped]) -> String {
         pages::reproduce(&document),
     ];
     let report = Report {
-        csp: "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; \
-              form-action 'none'"
-            .into(),
+        csp: script::csp(),
         title: "Lock strategies for TDX Dynamic PAMT".into(),
         subtitle: subtitle(inputs, &document, &scenarios),
         css: CSS,
+        script_css: script::CSS,
+        script: script::SCRIPT,
         skipped: skipped.iter().map(|s| format!("{}: {}", s.name, s.reason)).collect(),
         summary: summary(&scenarios),
         scenarios: views,

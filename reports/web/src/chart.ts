@@ -77,7 +77,7 @@ class Chart {
   private chart: uPlot | undefined;
   private isQuiet = false;
   private readonly holder = el("div", { class: "zoomable", hidden: true });
-  private readonly button = el("button", { type: "button" }, "Still drawing");
+  private readonly button = el("button", { type: "button" }, "Fixed plot");
   private readonly group: string;
 
   constructor(
@@ -104,7 +104,7 @@ class Chart {
     this.chart?.destroy();
     this.holder.hidden = false;
     this.drawing.classList.add("print-only");
-    this.button.textContent = "Still drawing";
+    this.button.textContent = "Fixed plot";
     this.chart = new uPlot(this.options(), aligned(this.plot), this.holder);
     live.add(this);
     this.zoomToAddress();
@@ -126,6 +126,7 @@ class Chart {
     if (!y.log) yScale.range = (_, __, max) => [0, (max || 1) * 1.04];
     return {
       ...this.size(),
+      padding: [8, 40, null, null],
       scales: { x: scale(x), y: yScale },
       axes: [axis(x, {}), axis(y, { size: 70 })],
       series: [

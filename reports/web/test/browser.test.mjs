@@ -186,23 +186,40 @@ test("what is copied is what is shown, as CSV with raw numbers", async () => {
 });
 
 test("a plot in view can be zoomed, its neighbours follow, a double click returns", async () => {
+  await fresh({ viewport: { width: 1280, height: 2400 } });
   await open("typical.html");
-  const figure = page.locator("figure[data-plot]:has(.uplot)").first();
-  await page.locator("figure[data-plot]").first().scrollIntoViewIfNeeded();
-  await figure.waitFor();
+  // Two plots of one scenario over the same quantity.
+  const ids = await page.evaluate(() => {
+    const plots = JSON.parse(document.getElementById("plots").textContent);
+    const over = (id) => `${plots[id].x.unit}|${plots[id].x.label}`;
+    const figures = [...document.querySelectorAll("figure[data-plot]")];
+    const all = figures.map((f) => f.dataset.plot).filter((id) => id in plots);
+    const first = all.find((id) => all.some((other) => other !== id && over(other) === over(id)));
+    return [first, all.find((id) => id !== first && over(id) === over(first))];
+  });
+  const [figure, neighbour] = ids.map((id) => page.locator(`figure[data-plot="${id}"]`));
+  await neighbour.scrollIntoViewIfNeeded();
+  await neighbour.locator(".uplot").waitFor();
+  await figure.scrollIntoViewIfNeeded();
+  await figure.locator(".uplot").waitFor();
   assert.equal(await figure.locator(".drawing").isVisible(), false);
+  const picture = () => neighbour.locator("canvas").evaluate((canvas) => canvas.toDataURL());
+  const before = await picture();
   const over = figure.locator(".u-over");
   await over.scrollIntoViewIfNeeded();
   const box = await over.boundingBox();
-  const id = await figure.getAttribute("data-plot");
   await page.mouse.move(box.x + box.width * 0.3, box.y + box.height / 2);
   await page.mouse.down();
   await page.mouse.move(box.x + box.width * 0.6, box.y + box.height / 2, { steps: 4 });
   await page.mouse.up();
-  await page.waitForFunction((id) => location.hash.includes(`${id}.zoom=`), id);
+  await page.waitForFunction((id) => location.hash.includes(`${id}.zoom=`), ids[0]);
+  await page.waitForTimeout(100);
+  assert.notEqual(await picture(), before, "the neighbour is zoomed as well");
   await over.dblclick();
-  await page.waitForFunction((id) => !location.hash.includes(`${id}.zoom=`), id);
-  await figure.getByText("Still drawing").click();
+  await page.waitForFunction((id) => !location.hash.includes(`${id}.zoom=`), ids[0]);
+  await page.waitForTimeout(100);
+  assert.equal(await picture(), before, "and returns");
+  await figure.getByText("Fixed plot").click();
   assert.equal(await figure.locator(".drawing").isVisible(), true);
 });
 

@@ -203,10 +203,10 @@ layout! {
         result: u64,
         /// Pointer to the CPU number of each thread.
         cpus: u64,
-        /// 0.
+        /// 0 or [`COVER`].
         flags: u32,
-        /// 0.
-        reserved: u32,
+        /// How often a SEAMCALL that met BUSY is done again.
+        retries: u32,
     }
 
     /// One operation of a script.
@@ -251,8 +251,12 @@ layout! {
         event_capacity: u32,
         /// Out: events written.
         event_count: u32,
-        /// 0.
+        /// 0 or [`COVER`].
         flags: u32,
+        /// As in [`Run`].
+        retries: u32,
+        /// 0.
+        reserved: u32,
     }
 }
 
@@ -313,8 +317,10 @@ constants! {
     STRIPED: u32 = 2, "PAMT_HW_STRIPED";
     /// C twin of `per-2m`.
     PER_2M: u32 = 3, "PAMT_HW_PER_2M";
-    /// C twin of `ordered`.
-    ORDERED: u32 = 4, "PAMT_HW_ORDERED";
+    /// An ADD also holds the locks of its backing pages' regions.
+    COVER: u32 = 1, "PAMT_HW_COVER";
+    /// Retries of a SEAMCALL.
+    MAX_RETRIES: u32 = 1_000_000, "PAMT_HW_MAX_RETRIES";
     /// Locks of a twin.
     MAX_STRIPES: u32 = 4096, "PAMT_HW_MAX_STRIPES";
     /// Threads of a run.

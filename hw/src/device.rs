@@ -10,6 +10,7 @@ use rustix::ioctl::{Getter, NoArg, Setter, Updater, ioctl};
 
 use crate::abi;
 use crate::probe::DEVICE_PATH;
+use crate::twin::Twin;
 
 /// Why the helper could not be used.
 #[derive(Debug, thiserror::Error)]
@@ -158,8 +159,8 @@ impl Device {
             seed: run.seed,
             result: core::ptr::from_mut(&mut *result) as u64,
             cpus: run.cpus.as_ptr() as u64,
-            flags: 0,
-            reserved: 0,
+            flags: run.twin.flags(),
+            retries: run.twin.retries,
         };
         // SAFETY: IOC_RUN reads one `abi::Run`, reads `threads` words at `cpus` and writes one
         // `abi::RunResult` at `result`; both live until the call returns.
@@ -180,8 +181,8 @@ impl Device {
         ops: &[abi::Op],
     ) -> Result<Vec<abi::Event>, DeviceError> {
         let op_count = u32::try_from(ops.len()).map_err(|_| refused("a script")(Errno::INVAL))?;
-        // An operation makes at most one SEAMCALL and has one end.
-        let event_capacity = (op_count.saturating_mul(2)).min(abi::SCRIPT_MAX);
+        // An operation has one end, and one SEAMCALL or, with retries, more.
+        let event_capacity = abi::SCRIPT_MAX;
         let nothing = abi::Event { leaf: 0, region: 0, status: 0, refcount: 0, reserved: 0 };
         let mut events = vec![nothing; event_capacity as usize];
         let mut arg = abi::Script {
@@ -194,7 +195,9 @@ impl Device {
             op_count,
             event_capacity,
             event_count: 0,
-            flags: 0,
+            flags: twin.flags(),
+            retries: twin.retries,
+            reserved: 0,
         };
         // SAFETY: IOC_SCRIPT reads and writes one `abi::Script`, reads `op_count` operations at
         // `ops` and writes at most `event_capacity` events at `events`; both outlive the call.
@@ -211,15 +214,6 @@ impl AsFd for Device {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.file.as_fd()
     }
-}
-
-/// A C twin with its parameter.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Twin {
-    /// Number in the ABI.
-    pub strategy: u32,
-    /// Locks, a power of two; 0 for strategies without stripes.
-    pub stripes: u32,
 }
 
 /// What an in-kernel run does.

@@ -14,7 +14,7 @@ mod device;
 mod ops;
 mod twin;
 
-pub use device::{Device, DeviceError, InKernelRun, Twin};
+pub use device::{Device, DeviceError, InKernelRun};
 pub use ops::{HwOps, OpsFailure};
 pub use probe::{Check, Probe, State, probe};
-pub use twin::TwinError;
+pub use twin::{Twin, TwinError};

@@ -1,74 +1,146 @@
 //! Which C twin a strategy spec names.
 
+use pamt_strategies::registry::StrategySpec;
+
 use crate::abi;
-use crate::device::Twin;
+
+/// A C twin with its parameters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Twin {
+    /// Number in the ABI.
+    pub strategy: u32,
+    /// Locks, a power of two; 0 for strategies without stripes.
+    pub stripes: u32,
+    /// An ADD also holds the locks of its backing pages' regions.
+    pub cover: bool,
+    /// How often a SEAMCALL that met BUSY is done again.
+    pub retries: u32,
+}
 
 /// Why a strategy has no in-kernel run.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub enum TwinError {
     /// No C twin of that name.
-    #[error("strategy `{0}` has no C twin in the kernel helper; there are {NAMES}")]
-    Unknown(String),
-    /// The parameter is not a power of two in range.
-    #[error("`{spec}`: the number of locks must be a power of two up to {max}", max = abi::MAX_STRIPES)]
-    Stripes {
+    #[error(
+        "strategy `{0}` has no C twin in the kernel helper; global, simple, striped and per-2m have"
+    )]
+    NoTwin(String),
+    /// A parameter whose value the C twin does not have.
+    #[error("`{spec}`: the C twin has {key}={has} only; leave {key} out")]
+    Fixed {
         /// The spec as given.
         spec: String,
+        /// The parameter.
+        key: &'static str,
+        /// What the twin has.
+        has: &'static str,
+    },
+    /// A number that the helper refuses.
+    #[error("`{spec}`: {key} is at most {max} in the kernel helper")]
+    TooLarge {
+        /// The spec as given.
+        spec: String,
+        /// The parameter.
+        key: &'static str,
+        /// The limit.
+        max: u32,
     },
 }
 
-const NAMES: &str = "global (v6), simple (global-always, queued), striped:N, per-2m, ordered:N";
-
 impl Twin {
-    /// Reads a spec: `global`, `simple`, `striped:64`, `per-2m`, `ordered:64` or one of their aliases.
-    /// `striped` and `ordered` without a number have 64 locks.
+    /// The twin of a strategy. The kernel's spin lock is qspinlock, each stripe has a line of its own,
+    /// and `per-2m` keeps its lock in bit 31 of the refcount: other values are refused.
     ///
     /// # Errors
-    /// No twin of that name, or a bad number of locks.
-    pub fn parse(spec: &str) -> Result<Self, TwinError> {
-        let (name, argument) = match spec.split_once(':') {
-            Some((name, argument)) => (name, Some(argument)),
-            None => (spec, None),
+    /// No twin of that strategy, or a parameter that the twin does not have.
+    pub fn of(spec: &StrategySpec) -> Result<Self, TwinError> {
+        let (strategy, lock) = match spec.info().name {
+            "global" => (abi::GLOBAL, "qspinlock"),
+            "simple" => (abi::SIMPLE, "qspinlock"),
+            "striped" => (abi::STRIPED, "qspinlock"),
+            "per-2m" => (abi::PER_2M, "bit"),
+            _ => return Err(TwinError::NoTwin(spec.text().to_owned())),
         };
-        let strategy = match name {
-            "global" | "v6" => abi::GLOBAL,
-            "simple" | "global-always" | "queued" => abi::SIMPLE,
-            "striped" => abi::STRIPED,
-            "per-2m" => abi::PER_2M,
-            "ordered" => abi::ORDERED,
-            _ => return Err(TwinError::Unknown(spec.to_owned())),
-        };
-        let striped = strategy == abi::STRIPED || strategy == abi::ORDERED;
-        let stripes = match argument {
-            None if striped => 64,
-            None => 0,
-            Some(number) => number
-                .parse()
-                .ok()
-                .filter(|n: &u32| striped && n.is_power_of_two() && *n <= abi::MAX_STRIPES)
-                .ok_or_else(|| TwinError::Stripes { spec: spec.to_owned() })?,
-        };
-        Ok(Self { strategy, stripes })
+        let mut twin = Self { strategy, stripes: 0, cover: false, retries: 0 };
+        for (key, value) in spec.settings() {
+            twin.set(spec, key, value, lock)?;
+        }
+        Ok(twin)
     }
+
+    fn set(
+        &mut self,
+        spec: &StrategySpec,
+        key: &'static str,
+        value: &str,
+        lock: &'static str,
+    ) -> Result<(), TwinError> {
+        let has = match key {
+            "lock" => lock,
+            "layout" => "padded",
+            "hash" => "mod",
+            "cover" => {
+                self.cover = value == "all";
+                return Ok(());
+            }
+            "locks" => return number(spec, key, value, abi::MAX_STRIPES).map(|n| self.stripes = n),
+            "retries" => {
+                return number(spec, key, value, abi::MAX_RETRIES).map(|n| self.retries = n);
+            }
+            // A parameter that the strategy got later, which the twin cannot know.
+            _ => "its default",
+        };
+        if value == has {
+            return Ok(());
+        }
+        Err(TwinError::Fixed { spec: spec.text().to_owned(), key, has })
+    }
+
+    /// As the ABI has it.
+    pub(crate) fn flags(self) -> u32 {
+        if self.cover { abi::COVER } else { 0 }
+    }
+}
+
+fn number(spec: &StrategySpec, key: &'static str, value: &str, max: u32) -> Result<u32, TwinError> {
+    let small = value.parse().ok().filter(|n: &u32| *n <= max);
+    small.ok_or_else(|| TwinError::TooLarge { spec: spec.text().to_owned(), key, max })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    #[test]
-    fn aliases_name_the_same_twin() {
-        assert_eq!(Twin::parse("v6"), Twin::parse("global"));
-        assert_eq!(Twin::parse("queued"), Twin::parse("global-always"));
-        assert_eq!(Twin::parse("striped"), Twin::parse("striped:64"));
+    fn twin(text: &str) -> Result<Twin, TwinError> {
+        Twin::of(&StrategySpec::parse(text).expect("a spec"))
     }
 
     #[test]
-    fn a_number_of_locks_that_the_kernel_would_refuse_is_refused_here() {
-        for spec in ["striped:48", "striped:0", "striped:8192", "striped:x", "global:2"] {
-            let stripes = TwinError::Stripes { spec: spec.to_owned() };
-            assert_eq!(Twin::parse(spec), Err(stripes));
+    fn aliases_name_the_same_twin() {
+        assert_eq!(twin("v6"), twin("global"));
+        assert_eq!(twin("queued"), twin("global-always"));
+        assert_eq!(twin("striped"), twin("striped:64"));
+    }
+
+    #[test]
+    fn a_twin_takes_over_every_parameter_that_it_has() {
+        let striped = Twin { strategy: abi::STRIPED, stripes: 16, cover: true, retries: 3 };
+        assert_eq!(twin("striped:16[cover=all,retries=3]"), Ok(striped));
+        let per_2m = Twin { strategy: abi::PER_2M, stripes: 0, cover: false, retries: 64 };
+        assert_eq!(twin("per-2m"), Ok(per_2m));
+    }
+
+    #[test]
+    fn a_parameter_that_the_twin_lacks_is_refused() {
+        for text in [
+            "striped:64[hash=mix]",
+            "striped[layout=packed]",
+            "per-2m:lock=spin",
+            "global[lock=ticket]",
+        ] {
+            assert!(matches!(twin(text), Err(TwinError::Fixed { .. })), "{text}");
         }
-        assert!(matches!(Twin::parse("lazy"), Err(TwinError::Unknown(_))));
+        assert!(matches!(twin("striped:8192"), Err(TwinError::TooLarge { .. })));
+        assert!(matches!(twin("lazy"), Err(TwinError::NoTwin(_))));
     }
 }

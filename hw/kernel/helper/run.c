@@ -138,7 +138,7 @@ static void audit(const struct twin *t, struct pamt_hw_run_result *r)
 	u32 i;
 
 	for (i = 0; i < t->regions; i++) {
-		r->left_refcounts += atomic_read(&t->refcounts[i]);
+		r->left_refcounts += pamt_hw_refcount(t, i);
 		pairs += atomic_read(&t->s->regions[i].pairs);
 	}
 	r->left_pairs = pairs;
@@ -224,7 +224,7 @@ static int execute(struct run *run, struct thread *threads, const struct pamt_hw
 
 static int check(const struct pamt_hw_run *arg)
 {
-	if (arg->flags || arg->reserved || arg->max_ms > PAMT_HW_MAX_RUN_MS)
+	if (arg->max_ms > PAMT_HW_MAX_RUN_MS)
 		return -EINVAL;
 	if (!arg->threads || arg->threads > PAMT_HW_MAX_THREADS)
 		return -EINVAL;
@@ -235,6 +235,11 @@ static int check(const struct pamt_hw_run *arg)
 
 int pamt_hw_run(struct session *s, const struct pamt_hw_run *arg)
 {
+	const struct twin_args args = {
+		.strategy = arg->strategy, .stripes = arg->stripes, .flags = arg->flags,
+		.retries = arg->retries, .regions = arg->regions, .backing = arg->backing,
+		.threads = arg->threads,
+	};
 	struct pamt_hw_run_result *total = NULL;
 	struct thread *threads = NULL;
 	struct run *run = NULL;
@@ -253,8 +258,7 @@ int pamt_hw_run(struct session *s, const struct pamt_hw_run *arg)
 	error = -EFAULT;
 	if (copy_from_user(cpus, u64_to_user_ptr(arg->cpus), arg->threads * sizeof(*cpus)))
 		goto out;
-	error = pamt_hw_twin_init(&run->twin, s, arg->strategy, arg->stripes, arg->regions,
-				  arg->backing, arg->threads);
+	error = pamt_hw_twin_init(&run->twin, s, &args);
 	if (error)
 		goto out;
 	init_completion(&run->start);

@@ -12,20 +12,18 @@
 static int step(struct worker *w, const struct pamt_hw_op *op)
 {
 	struct twin *t = w->t;
-	atomic_t *refcount;
 	int error;
 
 	if (op->region >= t->regions || op->op > PAMT_HW_OP_PUT)
 		return -EINVAL;
-	refcount = &t->refcounts[op->region];
 	/* A put without a get is a caller's bug, in the kernel as well: not part of any protocol. */
-	if (op->op == PAMT_HW_OP_PUT && !atomic_read(refcount))
+	if (op->op == PAMT_HW_OP_PUT && !pamt_hw_refcount(t, op->region))
 		return -EINVAL;
 	if (op->op == PAMT_HW_OP_GET)
 		error = t->strategy->get(w, op->region);
 	else
 		error = t->strategy->put(w, op->region);
-	pamt_hw_event(w, 0, op->region, -error, atomic_read(refcount));
+	pamt_hw_event(w, 0, op->region, -error, pamt_hw_refcount(t, op->region));
 	return 0;
 }
 
@@ -51,16 +49,20 @@ static int execute(struct worker *w, const struct pamt_hw_op __user *ops, u32 co
 
 int pamt_hw_script(struct session *s, struct pamt_hw_script *arg)
 {
+	const struct twin_args args = {
+		.strategy = arg->strategy, .stripes = arg->stripes, .flags = arg->flags,
+		.retries = arg->retries, .regions = arg->regions, .backing = arg->backing,
+		.threads = 1,
+	};
 	struct worker worker = { };
 	struct twin twin;
 	int error;
 
-	if (arg->flags || arg->event_count || !arg->op_count || !arg->event_capacity)
+	if (arg->reserved || arg->event_count || !arg->op_count || !arg->event_capacity)
 		return -EINVAL;
 	if (arg->op_count > PAMT_HW_SCRIPT_MAX || arg->event_capacity > PAMT_HW_SCRIPT_MAX)
 		return -EINVAL;
-	error = pamt_hw_twin_init(&twin, s, arg->strategy, arg->stripes, arg->regions,
-				  arg->backing, 1);
+	error = pamt_hw_twin_init(&twin, s, &args);
 	if (error)
 		return error;
 	worker.t = &twin;
@@ -70,6 +72,8 @@ int pamt_hw_script(struct session *s, struct pamt_hw_script *arg)
 	error = -ENOMEM;
 	if (worker.events && worker.result)
 		error = execute(&worker, u64_to_user_ptr(arg->ops), arg->op_count);
+	if (!error && worker.events_lost)
+		error = -EOVERFLOW;
 	arg->event_count = worker.event_count;
 	if (!error && copy_to_user(u64_to_user_ptr(arg->events), worker.events,
 				   worker.event_count * sizeof(*worker.events)))

@@ -104,10 +104,13 @@ struct pamt_hw_batch {
 #define PAMT_HW_GLOBAL		0	/* v6: inc_not_zero, one spinlock, dec_and_lock */
 #define PAMT_HW_SIMPLE		1	/* the lock on every get and put; probably what is queued */
 #define PAMT_HW_STRIPED		2	/* as global, one spinlock of `stripes` by region number */
-#define PAMT_HW_PER_2M		3	/* as global, one bit spinlock a region */
-#define PAMT_HW_ORDERED		4	/* striped over the target's and both backing regions */
-#define PAMT_HW_STRATEGIES	5
+#define PAMT_HW_PER_2M		3	/* as global, a bit spinlock in bit 31 of each refcount */
+#define PAMT_HW_STRATEGIES	4
 
+/* STRIPED and PER_2M: an ADD also holds the locks of its backing pages' regions, in index order. */
+#define PAMT_HW_COVER		(1u << 0)
+
+#define PAMT_HW_MAX_RETRIES	1000000
 #define PAMT_HW_MAX_STRIPES	4096
 #define PAMT_HW_MAX_THREADS	512
 #define PAMT_HW_MAX_OPS		10000000
@@ -147,7 +150,7 @@ struct pamt_hw_run_result {
 
 struct pamt_hw_run {
 	__u32 strategy;
-	__u32 stripes;		/* STRIPED and ORDERED: a power of two; else 0 */
+	__u32 stripes;		/* STRIPED: number of locks, a power of two; else 0 */
 	__u32 threads;
 	__u32 depth;		/* references that a thread holds at once */
 	__u32 regions;		/* targets are regions 0 .. regions - 1 */
@@ -157,8 +160,8 @@ struct pamt_hw_run {
 	__u64 seed;
 	__u64 result;		/* pointer to struct pamt_hw_run_result */
 	__u64 cpus;		/* pointer to __u32[threads]: CPU of each thread */
-	__u32 flags;		/* 0 */
-	__u32 reserved;
+	__u32 flags;		/* 0 or PAMT_HW_COVER */
+	__u32 retries;		/* STRIPED and PER_2M: of a SEAMCALL that met BUSY; else 0 */
 };
 
 #define PAMT_HW_OP_GET		0
@@ -191,7 +194,9 @@ struct pamt_hw_script {
 	__u32 op_count;
 	__u32 event_capacity;
 	__u32 event_count;	/* out */
-	__u32 flags;		/* 0 */
+	__u32 flags;		/* 0 or PAMT_HW_COVER */
+	__u32 retries;
+	__u32 reserved;
 };
 
 #define PAMT_HW_IOC		0xb8

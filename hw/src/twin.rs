@@ -87,8 +87,8 @@ impl Twin {
             "retries" => {
                 return number(spec, key, value, abi::MAX_RETRIES).map(|n| self.retries = n);
             }
-            // A parameter that the strategy got later, which the twin cannot know.
-            _ => "its default",
+            // A parameter that changes nothing at its default, which is what the twin does.
+            other => default_of(spec, other),
         };
         if value == has {
             return Ok(());
@@ -100,6 +100,11 @@ impl Twin {
     pub(crate) fn flags(self) -> u32 {
         if self.cover { abi::COVER } else { 0 }
     }
+}
+
+fn default_of(spec: &StrategySpec, key: &str) -> &'static str {
+    let params = spec.info().params;
+    params.iter().find(|param| param.name == key).map_or("", |param| param.default)
 }
 
 fn number(spec: &StrategySpec, key: &'static str, value: &str, max: u32) -> Result<u32, TwinError> {

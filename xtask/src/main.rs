@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `test` | everything that CI runs, step by step, after installing what a step lacks |
 //! | `test STEP...` | only these steps |
+//! | `vm-test` | the kernel helper's tests in a virtual machine |
 //! | `long [STEP...]` | the checks that take too long for CI |
 //! | `steps` | lists both |
 
@@ -13,6 +14,7 @@ mod setup;
 mod step;
 mod test;
 mod tidy;
+mod vm_test;
 
 use std::process::ExitCode;
 
@@ -24,6 +26,7 @@ fn main() -> ExitCode {
     };
     match task {
         "test" => step::run(test::STEPS, rest),
+        "vm-test" => step::run(&[vm_test::STEP], rest),
         "long" => step::run(long::STEPS, rest),
         "steps" => {
             step::list("test", test::STEPS);
@@ -31,7 +34,7 @@ fn main() -> ExitCode {
             ExitCode::SUCCESS
         }
         other => {
-            eprintln!("cargo xtask: unknown task {other:?}; there are: test, long, steps");
+            eprintln!("cargo xtask: unknown task {other:?}; there are: test, vm-test, long, steps");
             ExitCode::from(2)
         }
     }

@@ -25,6 +25,7 @@ fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     match arguments.first().map(String::as_str) {
         Some("all") => all(),
+        Some("leave") => system::leave(arguments.get(1).is_some_and(|word| word == "passed")),
         Some(child) => steps::child(child),
         None => ExitCode::from(2),
     }
@@ -33,11 +34,12 @@ fn main() -> ExitCode {
 fn all() -> ExitCode {
     let (mut passed, mut failed) = (0, 0);
     for step in steps::STEPS {
+        let begun = std::time::Instant::now();
         let ran = catch_unwind(AssertUnwindSafe(step.run));
         match ran.unwrap_or_else(|_| Err("panicked".to_owned())) {
             Ok(note) => {
                 passed += 1;
-                println!("ok {} {note}", step.name);
+                println!("ok {} {note} [{} s]", step.name, begun.elapsed().as_secs());
             }
             Err(why) => {
                 failed += 1;

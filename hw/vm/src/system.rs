@@ -126,3 +126,30 @@ pub(crate) fn alarming_log_lines() -> Result<Vec<String>, String> {
     let alarming = log.lines().filter(|line| ALARMS.iter().any(|alarm| line.contains(alarm)));
     Ok(alarming.map(str::to_owned).collect())
 }
+
+/// Ends the virtual machine through QEMU's isa-debug-exit device, which makes its exit code
+/// `value << 1 | 1`. Debian's cloud kernels have no `/dev/port`.
+pub(crate) fn leave(passed: bool) -> std::process::ExitCode {
+    const PORT: u16 = 0xf4;
+    const IOPERM: i64 = 173;
+    let value: u8 = if passed { 21 } else { 20 };
+    // SAFETY: ioperm(PORT, 4, 1) has no effect on memory.
+    let allowed: i64 = unsafe {
+        let result;
+        core::arch::asm!(
+            "syscall",
+            inlateout("rax") IOPERM => result,
+            in("rdi") u64::from(PORT),
+            in("rsi") 4_u64,
+            in("rdx") 1_u64,
+            lateout("rcx") _,
+            lateout("r11") _,
+        );
+        result
+    };
+    if allowed == 0 {
+        // SAFETY: this process may access the port; the device there ends the machine.
+        unsafe { core::arch::asm!("out dx, al", in("dx") PORT, in("al") value) };
+    }
+    std::process::ExitCode::FAILURE
+}

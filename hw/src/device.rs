@@ -6,7 +6,7 @@ use std::os::fd::{AsFd, BorrowedFd};
 use std::path::Path;
 
 use rustix::io::Errno;
-use rustix::ioctl::{Getter, NoArg, Setter, Updater, ioctl};
+use rustix::ioctl::{Getter, NoArg, Opcode, Setter, Updater, ioctl};
 
 use crate::abi;
 use crate::probe::DEVICE_PATH;
@@ -41,6 +41,11 @@ pub enum DeviceError {
         /// Why.
         errno: Errno,
     },
+}
+
+/// An ioctl number in the type of rustix's back end, which another crate of the build may change.
+const fn number(ioctl: u32) -> Opcode {
+    ioctl as Opcode
 }
 
 fn hint(errno: Errno) -> &'static str {
@@ -84,7 +89,8 @@ impl Device {
     /// The call was refused.
     pub fn probe(&self) -> Result<abi::Probe, DeviceError> {
         // SAFETY: IOC_PROBE writes exactly one `abi::Probe`, whose layout the build checks.
-        let result = unsafe { ioctl(&self.file, Getter::<{ abi::IOC_PROBE }, abi::Probe>::new()) };
+        let result =
+            unsafe { ioctl(&self.file, Getter::<{ number(abi::IOC_PROBE) }, abi::Probe>::new()) };
         result.map_err(refused("a probe"))
     }
 
@@ -95,8 +101,9 @@ impl Device {
     pub fn alloc(&self, count: u32) -> Result<u32, DeviceError> {
         let mut arg = abi::Alloc { count, flags: 0, node: -1, first: 0, total: 0, reserved: 0 };
         // SAFETY: IOC_ALLOC reads and writes exactly one `abi::Alloc`.
-        let result =
-            unsafe { ioctl(&self.file, Updater::<{ abi::IOC_ALLOC }, abi::Alloc>::new(&mut arg)) };
+        let result = unsafe {
+            ioctl(&self.file, Updater::<{ number(abi::IOC_ALLOC) }, abi::Alloc>::new(&mut arg))
+        };
         result.map_err(refused("an allocation"))?;
         Ok(arg.first)
     }
@@ -107,7 +114,7 @@ impl Device {
     /// The call was refused.
     pub fn free(&self) -> Result<(), DeviceError> {
         // SAFETY: IOC_FREE has no argument.
-        let result = unsafe { ioctl(&self.file, NoArg::<{ abi::IOC_FREE }>::new()) };
+        let result = unsafe { ioctl(&self.file, NoArg::<{ number(abi::IOC_FREE) }>::new()) };
         result.map_err(refused("to free the regions"))
     }
 
@@ -118,8 +125,9 @@ impl Device {
     /// an error here.
     pub fn leaf(&self, leaf: &mut abi::Leaf) -> Result<(), DeviceError> {
         // SAFETY: IOC_LEAF reads and writes exactly one `abi::Leaf`.
-        let result =
-            unsafe { ioctl(&self.file, Updater::<{ abi::IOC_LEAF }, abi::Leaf>::new(leaf)) };
+        let result = unsafe {
+            ioctl(&self.file, Updater::<{ number(abi::IOC_LEAF) }, abi::Leaf>::new(leaf))
+        };
         result.map_err(refused("a SEAMCALL"))
     }
 
@@ -134,8 +142,9 @@ impl Device {
         let mut arg = abi::Batch { entries, count, flags, done: 0, reserved: 0 };
         // SAFETY: IOC_BATCH reads and writes one `abi::Batch` and the `count` leaves at `entries`,
         // which are borrowed mutably for the length of the call.
-        let result =
-            unsafe { ioctl(&self.file, Updater::<{ abi::IOC_BATCH }, abi::Batch>::new(&mut arg)) };
+        let result = unsafe {
+            ioctl(&self.file, Updater::<{ number(abi::IOC_BATCH) }, abi::Batch>::new(&mut arg))
+        };
         result.map_err(refused("a batch"))?;
         Ok(arg.done as usize)
     }
@@ -164,7 +173,8 @@ impl Device {
         };
         // SAFETY: IOC_RUN reads one `abi::Run`, reads `threads` words at `cpus` and writes one
         // `abi::RunResult` at `result`; both live until the call returns.
-        let done = unsafe { ioctl(&self.file, Setter::<{ abi::IOC_RUN }, abi::Run>::new(arg)) };
+        let done =
+            unsafe { ioctl(&self.file, Setter::<{ number(abi::IOC_RUN) }, abi::Run>::new(arg)) };
         done.map_err(refused("an in-kernel run"))?;
         Ok(result)
     }
@@ -202,7 +212,7 @@ impl Device {
         // SAFETY: IOC_SCRIPT reads and writes one `abi::Script`, reads `op_count` operations at
         // `ops` and writes at most `event_capacity` events at `events`; both outlive the call.
         let result = unsafe {
-            ioctl(&self.file, Updater::<{ abi::IOC_SCRIPT }, abi::Script>::new(&mut arg))
+            ioctl(&self.file, Updater::<{ number(abi::IOC_SCRIPT) }, abi::Script>::new(&mut arg))
         };
         result.map_err(refused("a script"))?;
         events.truncate(arg.event_count as usize);

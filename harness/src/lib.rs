@@ -1,3 +1,4 @@
 //! Placeholder.
 
+pub mod seamcall;
 pub mod sweep;

@@ -5,6 +5,7 @@
 //! on. A run is a pure function of profile, actors and seed. [`tdx`] is the module.
 
 pub mod machine;
+pub mod stepped;
 pub mod tdx;
 
 pub use machine::{Sim, SimBuild, SimCpu, SimOptions, SimOutcome, SimWords, run};

@@ -267,7 +267,8 @@ impl<'a, P: Platform> Cx<'a, P> {
 
     fn note(&self, lock: LockAt, mode: Mode, event: LockEvent) {
         if let Some(trace) = self.trace {
-            trace.lock(lock.object, lock.at.word, mode, event);
+            let byte = 8 * lock.at.word + 2 * lock.at.half as usize;
+            trace.lock(lock.object, byte, mode, event);
         }
     }
 
@@ -364,6 +365,9 @@ impl<'a, P: Platform> Cx<'a, P> {
 
     fn drop_hold(&self, Held { lock, mode }: Held) -> Step {
         let word = self.lock_word(lock);
+        if lock.object == Object::Pamt4k {
+            self.check_pair_is_there(lock.at.word);
+        }
         let released = match (lock.kind, mode) {
             (LockType::Mutex, _) => mutex::release(&word),
             (LockType::Sharex, Mode::Shared) => sharex::release_shared(&word),

@@ -89,6 +89,19 @@ impl Object {
         }
     }
 
+    /// Name of the record and field at a byte: `tdcs[0].op_state_lock`.
+    #[must_use]
+    pub fn name_at(self, byte: usize) -> String {
+        let (words, fields) = self.record();
+        let (record, offset) = (byte / (8 * words), (byte % (8 * words)) as u32);
+        let covers = |field: &&Field| (field.offset..field.offset + field.bytes).contains(&offset);
+        match fields.iter().find(covers) {
+            Some(field) => format!("{}[{record}].{}", self.name(), field.name),
+            None if offset == 0 => format!("{}[{record}]", self.name()),
+            None => format!("{}[{record}]+{offset}", self.name()),
+        }
+    }
+
     /// Number of records.
     fn records(self, config: &ModuleConfig) -> usize {
         let regions = u64::from(config.regions);

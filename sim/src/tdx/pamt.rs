@@ -6,8 +6,9 @@
 //! exclusive mode was asked for (`pamt_walk`). An *implicit* access locks the 4 KiB entry alone and
 //! takes the rest on trust: finding no pair there is fatal (`pamt_implicit_get`).
 
+use pamt_strategies::measure::{Observation, Violation, ViolationKind};
 use pamt_strategies::module::{Operand, StatusName};
-use pamt_strategies::platform::Platform;
+use pamt_strategies::platform::{Platform, Words};
 use pamt_strategies::units::{Pfn, Region};
 
 use super::cx::{Cx, LockAt, LockType, Mode, Step, fail, fatal};
@@ -211,6 +212,24 @@ impl<P: Platform> Cx<'_, P> {
         let (object, base) = entry_at(at.pfn, Level::M2);
         let old = self.xadd16(object, Half { word: base + 1, half: 0 }, value);
         Ok(Some(layout::page_count(old.into())))
+    }
+
+    /// Reports the release of a 4 KiB entry whose page pair is gone: the module then writes to a page
+    /// that it has given back (the race of PAMT.REMOVE with an implicit access). Only a checker can see
+    /// that, so it costs nothing and changes nothing.
+    pub(super) fn check_pair_is_there(&self, word: usize) {
+        let pfn = Pfn(word as u64 / 2);
+        let (object, base) = entry_at(pfn, Level::M2);
+        let q0 = self.module.words(object).peek(self.cpu, base);
+        if self.is_leaf(Level::M2, layout::q0_type(q0)) {
+            let detail = format!(
+                "the module writes to the PAMT entry of pfn {:#x} after its page pair was taken back",
+                pfn.0
+            );
+            let region = Some(pfn.region());
+            let violation = Violation { kind: ViolationKind::EarlyRelease, region, detail };
+            P::observe(self.cpu, Observation::Violation(violation));
+        }
     }
 
     /// Whether a page backs PAMT entries, by a plain read of the bitmap.

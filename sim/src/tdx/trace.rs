@@ -31,6 +31,6 @@ pub enum LockEvent {
 pub trait Trace {
     /// Memory is accessed.
     fn access(&self, access: Access);
-    /// The lock in word `word` of an object changes.
-    fn lock(&self, object: Object, word: usize, mode: Mode, event: LockEvent);
+    /// The lock at byte `byte` of an object changes.
+    fn lock(&self, object: Object, byte: usize, mode: Mode, event: LockEvent);
 }

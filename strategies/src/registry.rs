@@ -119,6 +119,10 @@ strategies! {
     kick_lock,
     prealloc,
     three_state,
+    simple_lean,
+    address_domain,
+    state,
+    parked,
 }
 
 impl StrategySpec {

@@ -137,13 +137,18 @@ fn get_and_put(spec: &StrategySpec) {
             }),
         ),
     );
+    strategy.quiesce(&cpu, &Env { ops: &*module, host: &*host }).expect("nothing is in use");
     assert_eq!((module.present(&cpu), host.pairs_out()), (0, 0));
     assert_eq!(strategy.peek_refcount(&cpu, Region(0)), Some(0));
 }
 
 #[test]
-fn global_keeps_the_pair_while_it_is_used_in_every_execution() {
-    let spec = StrategySpec::parse("global[lock=ticket]").expect("known");
-    let executions = explore(2, move || get_and_put(&spec));
-    assert!(executions > 100, "only {executions} executions");
+fn the_pair_stays_while_it_is_used_in_every_execution() {
+    for spec in ["global[lock=ticket]", "simple[lock=ticket]", "per-2m", "state", "parked:1"] {
+        let spec = StrategySpec::parse(spec).expect("known");
+        let text = spec.text().to_owned();
+        let executions = explore(2, move || get_and_put(&spec));
+        println!("{text}: {executions} executions");
+        assert!(executions > 100, "{text}: only {executions} executions");
+    }
 }

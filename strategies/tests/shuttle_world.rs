@@ -179,3 +179,38 @@ fn v3_07_and_kick_lock_release_a_pair_too_early() {
         assert!(early.iter().any(|what| failure.contains(what)), "{spec}: {failure}");
     }
 }
+
+/// Runs of pages, whose gets and puts are of different lengths and come from different CPUs.
+fn runs_of_pages(spec: &StrategySpec) {
+    let mut setup = ExploreBuild::<Shuttle>::new(3, 2, Arc::new(Strict));
+    let locks = LockShared::<Shuttle>::new(&mut setup);
+    let params = StrategyParams { regions: 2, home: Home::Node(NodeId(0)), locks: &locks };
+    let strategy: Arc<dyn Strategy<Shuttle>> = Arc::from(build(spec, &mut setup, &params));
+    let module = Arc::new(ToyModule::<Shuttle>::new(&mut setup, 2));
+    let host = Arc::new(ToyHost::new(vec![Region(1), Region(0)]));
+    let (s, m, h) = (Arc::clone(&strategy), Arc::clone(&module), Arc::clone(&host));
+    let cpu = run(
+        setup,
+        actors(3, move |cpu| {
+            let env = Env { ops: &*m, host: &*h };
+            let me = u64::from(Shuttle::cpu(cpu).0);
+            let first = Pfn(me % 2 * PAGES_PER_REGION + 100);
+            s.get_many(cpu, &env, first, 3, None).unwrap_or_else(|error| panic!("get: {error}"));
+            s.put(cpu, &env, first).unwrap_or_else(|error| panic!("put: {error}"));
+            assert_ne!(s.peek_refcount(cpu, first.region()), Some(0), "two pages are left");
+            s.put_many(cpu, &env, Pfn(first.0 + 1), 2)
+                .unwrap_or_else(|error| panic!("put: {error}"));
+        }),
+    );
+    let env = Env { ops: &*module, host: &*host };
+    strategy.quiesce(&cpu, &env).unwrap_or_else(|error| panic!("quiesce: {error}"));
+    assert_eq!((module.present(&cpu), host.pairs_out()), (0, 0));
+}
+
+#[test]
+fn a_run_of_pages_counts_as_its_pages_do() {
+    for spec in ["global", "simple", "parked", "parked:1", "parked:0"] {
+        let spec = StrategySpec::parse(spec).expect("known");
+        shuttle::check_random(move || runs_of_pages(&spec), SCHEDULES);
+    }
+}

@@ -28,6 +28,7 @@ pub struct QRwLock<P: Platform> {
     slots: Slots<P, u32>,
     queue: QCore<P>,
     class: LockClassId,
+    instances: usize,
     section: Section,
 }
 
@@ -38,7 +39,13 @@ impl<P: Platform> QRwLock<P> {
         let queue = QCore { words: slots.words.clone(), nodes: shared.qnodes.clone() };
         let (name, instances) = (plan.name.clone(), plan.instances);
         let class = P::lock_class(build, LockClass { name, kind: LockKind::Rwlock, instances });
-        Self { slots, queue, class, section: plan.section }
+        Self { slots, queue, class, instances, section: plan.section }
+    }
+
+    /// Number of instances.
+    #[must_use]
+    pub fn instances(&self) -> usize {
+        self.instances
     }
 
     /// Bytes of all instances.

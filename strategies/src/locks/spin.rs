@@ -31,7 +31,7 @@ pub struct Attempt<'a, P: Platform> {
 }
 
 impl<'a, P: Platform> Attempt<'a, P> {
-    pub(super) fn new(
+    pub(crate) fn new(
         cpu: &'a P::Cpu,
         class: LockClassId,
         i: usize,
@@ -52,7 +52,7 @@ impl<'a, P: Platform> Attempt<'a, P> {
         self.report(LockStep::Contended { queued });
     }
 
-    pub(super) fn report(&self, step: LockStep) {
+    pub(crate) fn report(&self, step: LockStep) {
         if let Some(class) = self.class {
             let Self { instance, shared, region, .. } = *self;
             P::observe(self.cpu, Observation::Lock { class, instance, shared, region, step });

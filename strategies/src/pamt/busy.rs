@@ -1,20 +1,32 @@
 //! What a strategy does about OPERAND_BUSY of a PAMT.ADD or PAMT.REMOVE.
 
-use crate::locks::{QRwLock, RwLock};
+use crate::locks::{Held, LockPlan, QRwLock, RwLock};
 use crate::measure::{Observation, Op};
 use crate::module::{Status, StatusName};
-use crate::platform::Platform;
+use crate::platform::{Home, Platform};
+use crate::registry::StrategyParams;
 use crate::units::Region;
 
 pub(super) enum OnBusy<P: Platform> {
     /// Do the call again, at most so often.
     Retry(u64),
     /// Every call holds the read side; one that got BUSY is done once more with the write side, when
-    /// no other PAMT.ADD or PAMT.REMOVE is under way.
+    /// no other such call is under way. One instance for all CPUs, or one a NUMA node: then a reader
+    /// takes its node's, and a writer all of them in order.
     WriteLock(QRwLock<P>),
 }
 
+/// Most NUMA nodes with a lock of their own.
+const MOST_NODES: usize = 16;
+
 impl<P: Platform> OnBusy<P> {
+    /// A read-write lock for each NUMA node of the machine.
+    pub(super) fn per_node(build: &mut P::Build, params: &StrategyParams<'_, P>) -> Self {
+        let nodes = P::node_count(build).min(MOST_NODES);
+        let plan = LockPlan::new("pamt_rwlock", nodes).home(Home::Split);
+        Self::WriteLock(QRwLock::new(build, &plan, params.locks))
+    }
+
     /// Does `call`, a SEAMCALL for `region` on behalf of `op`.
     pub(super) fn call<T>(
         &self,
@@ -26,16 +38,22 @@ impl<P: Platform> OnBusy<P> {
         match self {
             Self::Retry(retries) => again_while_busy::<P, T>(cpu, op, *retries, call),
             Self::WriteLock(lock) => {
-                let held = lock.read(cpu, 0, region);
+                let mine = usize::from(P::node(cpu).0) % lock.instances();
+                let held = lock.read(cpu, mine, region);
                 let outcome = call();
                 lock.read_unlock(cpu, held);
                 if !outcome.as_ref().is_err_and(|status| status.is(StatusName::OperandBusy)) {
                     return outcome;
                 }
                 P::observe(cpu, Observation::Retry(op));
-                let held = lock.write(cpu, 0, region);
+                let mut all = [const { None::<Held> }; MOST_NODES];
+                for (i, held) in all.iter_mut().enumerate().take(lock.instances()) {
+                    *held = Some(lock.write(cpu, i, region));
+                }
                 let outcome = call();
-                lock.write_unlock(cpu, held);
+                for held in all.into_iter().rev().flatten() {
+                    lock.write_unlock(cpu, held);
+                }
                 outcome
             }
         }

@@ -13,6 +13,8 @@ pub(super) enum Domain {
     Modulo { locks: u64 },
     /// Multiplicative hash to a power of two, so that neighbours get unrelated locks.
     Mix { locks: u64 },
+    /// One lock for each block of so many neighbouring regions.
+    Block { regions: u64 },
     /// One lock a region.
     Region,
 }
@@ -28,6 +30,7 @@ impl Domain {
                 let bits = locks.trailing_zeros();
                 region.wrapping_mul(GOLDEN_RATIO).checked_shr(64 - bits).unwrap_or(0)
             }
+            Self::Block { regions } => region / regions,
             Self::Region => region,
         };
         index as usize
@@ -38,6 +41,7 @@ impl Domain {
         match self {
             Self::One => 1,
             Self::Modulo { locks } | Self::Mix { locks } => locks as usize,
+            Self::Block { regions: block } => regions.div_ceil(block as usize),
             Self::Region => regions,
         }
     }
@@ -54,6 +58,8 @@ mod tests {
             Domain::Modulo { locks: 64 },
             Domain::Mix { locks: 64 },
             Domain::Mix { locks: 1 },
+            Domain::Block { regions: 512 },
+            Domain::Block { regions: 500 },
             Domain::Region,
         ] {
             for region in 0..4096 {

@@ -3,8 +3,10 @@
 //! Each file has the strategy's entry in the [`registry`](crate::registry) and its `build`. What they
 //! share: `refcounts` (the kernel's `pamt_refcounts`), `steps` (a SEAMCALL with its bookkeeping),
 //! `domain` (which lock guards which region), `counted` (upstream v6 over any such domain), `early_drop`
-//! (upstream before v6), `busy` (what to do about OPERAND_BUSY).
+//! (upstream before v6), `state_word` (no lock, but a state machine in the refcount), `busy` (what to
+//! do about OPERAND_BUSY).
 
+pub(crate) mod address_domain;
 mod busy;
 mod counted;
 mod domain;
@@ -14,11 +16,15 @@ pub(crate) mod global_irqsave;
 pub(crate) mod global_rw;
 pub(crate) mod kick_lock;
 pub(crate) mod lazy;
+pub(crate) mod parked;
 pub(crate) mod per_2m;
 pub(crate) mod prealloc;
 mod refcounts;
 pub(crate) mod rfc;
 pub(crate) mod simple;
+pub(crate) mod simple_lean;
+pub(crate) mod state;
+mod state_word;
 pub(crate) mod static_mode;
 mod steps;
 pub(crate) mod striped;
@@ -249,6 +255,20 @@ pub trait Strategy<P: Platform>: Send + Sync {
             self.demoted(cpu, region);
         }
         Ok(regs)
+    }
+
+    /// `region` is about to be mapped as 2M, which the module refuses while the region holds a pair:
+    /// a strategy that keeps pairs of unused regions gives this one back.
+    ///
+    /// # Errors
+    /// A PAMT.REMOVE that failed.
+    fn before_2m(
+        &self,
+        _cpu: &P::Cpu,
+        _env: &Env<'_, P>,
+        _region: Region,
+    ) -> Result<(), PamtError> {
+        Ok(())
     }
 
     /// A DEMOTE has given `region` a pair and 512 pages: the count goes from 0 to 512.

@@ -35,9 +35,11 @@ pub(crate) static INFO: StrategyInfo = StrategyInfo {
     params: &[LOCK_PARAM],
 };
 
-struct Simple<P: Platform> {
+pub(super) struct Simple<P: Platform> {
     refcounts: Refcounts<P>,
     lock: AnyLock<P>,
+    /// A pair that was not needed goes back where it came from, as it is.
+    lean: bool,
 }
 
 pub(crate) fn build<P: Platform>(
@@ -45,14 +47,38 @@ pub(crate) fn build<P: Platform>(
     build: &mut P::Build,
     params: &StrategyParams<'_, P>,
 ) -> Box<dyn Strategy<P>> {
-    let plan = LockPlan::new("pamt_lock", 1).home(params.home);
-    Box::new(Simple {
-        refcounts: Refcounts::<P>::new(build, params.regions, params.home),
-        lock: AnyLock::new(spec.lock("lock"), build, &plan, params.locks),
-    })
+    Box::new(Simple::new(spec, build, params, false))
 }
 
 impl<P: Platform> Simple<P> {
+    pub(super) fn new(
+        spec: &StrategySpec,
+        build: &mut P::Build,
+        params: &StrategyParams<'_, P>,
+        lean: bool,
+    ) -> Self {
+        let plan = LockPlan::new("pamt_lock", 1).home(params.home);
+        Self {
+            refcounts: Refcounts::new(build, params.regions, params.home),
+            lock: AnyLock::new(spec.lock("lock"), build, &plan, params.locks),
+            lean,
+        }
+    }
+
+    fn give_back(
+        &self,
+        cpu: &P::Cpu,
+        env: &Env<'_, P>,
+        cache: Option<&mut PamtCache>,
+        pair: PamtPair,
+    ) {
+        if self.lean {
+            steps::unused(cpu, env, cache, pair);
+        } else {
+            steps::free(cpu, env, pair);
+        }
+    }
+
     fn add_or_inc(
         &self,
         cpu: &P::Cpu,
@@ -91,11 +117,12 @@ impl<P: Platform> Strategy<P> for Simple<P> {
         cpu: &P::Cpu,
         env: &Env<'_, P>,
         pfn: Pfn,
-        cache: Option<&mut PamtCache>,
+        mut cache: Option<&mut PamtCache>,
     ) -> Result<(), PamtError> {
         let region = pfn.region();
         steps::get_span::<P, _>(cpu, pfn, || {
-            let pair = env.host.alloc_pair(cpu, cache, region).ok_or(PamtError::NoMemory)?;
+            let from = cache.as_deref_mut();
+            let pair = env.host.alloc_pair(cpu, from, region).ok_or(PamtError::NoMemory)?;
             let outcome = steps::span::<P, _>(cpu, Op::PamtGetSlow, || {
                 let held = self.lock.acquire(cpu, 0, region);
                 let outcome = self.add_or_inc(cpu, env, region, pair);
@@ -103,7 +130,7 @@ impl<P: Platform> Strategy<P> for Simple<P> {
                 outcome
             });
             if outcome != Ok(true) {
-                steps::free(cpu, env, pair);
+                self.give_back(cpu, env, cache, pair);
             }
             outcome.map(|_| ()).map_err(PamtError::Module)
         })

@@ -1,6 +1,6 @@
 //! Steps that all strategies share: spans around a get and a put, and a SEAMCALL with its bookkeeping.
 
-use super::Env;
+use super::{Env, PamtCache};
 use crate::measure::{Chronicle, Observation, Op};
 use crate::module::{PamtPair, Status};
 use crate::platform::Platform;
@@ -56,4 +56,18 @@ pub(super) fn remove<P: Platform>(
 pub(super) fn free<P: Platform>(cpu: &P::Cpu, env: &Env<'_, P>, pair: PamtPair) {
     env.host.reset_pair(cpu, pair);
     env.host.free_pair(cpu, pair);
+}
+
+/// Gives back a pair that the module never had: to the cache it came from if there is one, and
+/// without a reset.
+pub(super) fn unused<P: Platform>(
+    cpu: &P::Cpu,
+    env: &Env<'_, P>,
+    cache: Option<&mut PamtCache>,
+    pair: PamtPair,
+) {
+    match cache {
+        Some(cache) => env.host.recache_pair(cpu, cache, pair),
+        None => env.host.free_pair(cpu, pair),
+    }
 }

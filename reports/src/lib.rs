@@ -14,6 +14,7 @@ pub mod gate;
 pub mod html;
 pub mod perfetto;
 pub mod plot;
+pub mod queueing;
 pub mod scenario;
 pub mod schema;
 pub mod stats;

@@ -103,7 +103,7 @@ fn the_first_screen_answers_the_four_questions_or_says_what_to_run() {
     let page = page();
     let summary = between(&page, "<section id=\"summary\">", "<section class=\"scenario\"").next();
     let summary = summary.expect("a summary");
-    assert!(summary.contains("gets and puts per acquisition"));
+    assert!(summary.contains("1. calls per lock taken"));
     assert!(summary.contains("What do TDs that shut down together pay?: run --workload teardown"));
 }
 

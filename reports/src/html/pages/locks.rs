@@ -2,8 +2,10 @@
 
 use super::{Page, below};
 use crate::columns::{HANDOFF, LOCK};
+use crate::figure::{Unit, time};
 use crate::html::block::{Block, Blocks, Section};
 use crate::html::table::{RowOf, TableView};
+use crate::queueing::predict;
 use crate::scenario::Cell;
 use crate::schema::{ContentionPoint, LockRow};
 
@@ -54,6 +56,7 @@ pub(super) fn section(page: &Page<'_>) -> Option<Section> {
     );
     let mut blocks: Vec<Block> = table.map(Block::Table).into_iter().collect();
     blocks.extend(idle(page));
+    blocks.extend(theory(page));
     let fold = |summary: &str, table: Option<TableView>| {
         let fold = |table| Block::Fold {
             summary: summary.to_owned(),
@@ -90,4 +93,36 @@ fn idle(page: &Page<'_>) -> Option<Block> {
         idle.join(", ")
     );
     (!idle.is_empty()).then_some(Block::Text(text))
+}
+
+/// The run's own demands put through queueing theory.
+fn theory(page: &Page<'_>) -> Option<Block> {
+    let per_second = |rate: f64| format!("{}/s", Unit::PerSecond.show(&rate.into()));
+    let rows = page.scenario.cells.iter().filter_map(|cell| {
+        let prediction = predict(cell.result())?;
+        Some(vec![
+            cell.strategy().to_owned(),
+            prediction.customers.to_string(),
+            time(prediction.think_ns),
+            per_second(prediction.bound_per_second),
+            prediction.bottleneck.unwrap_or_else(|| "CPUs".to_owned()),
+            per_second(prediction.mva_per_second),
+            per_second(cell.rate()),
+            Unit::Share.show(&(cell.rate() / prediction.mva_per_second).into()),
+        ])
+    });
+    let caption = "What queueing theory predicts from this run's own holds: the asymptotic bound, and \
+                   mean-value analysis of a closed network of the busy CPUs and the exclusive locks. \
+                   It knows no hand-off cost and no bursts; where the run does less, those are why.";
+    let heads = [
+        "strategy",
+        "busy CPUs",
+        "work outside locks",
+        "bound",
+        "set by",
+        "mean-value analysis",
+        "this run",
+        "run / analysis",
+    ];
+    TableView::words(page.id("theory"), caption.into(), &heads, rows.collect()).map(Block::Table)
 }

@@ -12,6 +12,7 @@ mod questions;
 mod scaling;
 mod tds;
 mod time;
+mod why;
 
 pub(super) use model::{machines, method, reproduce};
 pub(super) use questions::questions;
@@ -63,6 +64,7 @@ fn below(cell: &Cell<'_>, kind: &str, name: &str) -> String {
 pub(super) fn sections(page: &Page<'_>, plots: &mut Plots) -> Vec<Section> {
     [
         comparison::section(page),
+        why::section(page),
         latency::section(page, plots),
         time::section(page),
         locks::section(page),

@@ -22,7 +22,7 @@ struct Question {
 const QUESTIONS: [Question; 4] = [
     Question {
         text: "How often is the lock taken per 4 KiB page?",
-        head: "gets and puts per acquisition",
+        head: "1. calls per lock taken",
         answer: |r| {
             let calls = count(r, "pamt_get") + count(r, "pamt_put");
             let taken: u64 = locks(r).map(|lock| lock.acquisitions).sum();
@@ -32,7 +32,7 @@ const QUESTIONS: [Question; 4] = [
     },
     Question {
         text: "How far does its cache line bounce, and what does that cost?",
-        head: "HITMs of its lines (share from the other node), time moving and queueing",
+        head: "2. HITMs (remote), cost",
         answer: |r| {
             let objects = r.lines.iter().filter(|(name, _)| name.starts_with(LOCK));
             let counts: Vec<_> = objects.map(|(_, object)| object.counts).collect();
@@ -49,7 +49,7 @@ const QUESTIONS: [Question; 4] = [
     },
     Question {
         text: "What does the fault path under the shared mmu_lock pay for it?",
-        head: "wait for it in a mean fault (share of the fault)",
+        head: "3. wait in a fault",
         answer: |r| {
             let fault = r.ops.get("fault").filter(|op| op.count > 0)?;
             let wait = wait_within(r, "fault") as f64 / fault.count as f64;
@@ -61,7 +61,7 @@ const QUESTIONS: [Question; 4] = [
     },
     Question {
         text: "What do TDs that shut down together pay?",
-        head: "wait for it by all CPUs (share of the TDs' teardown time)",
+        head: "4. wait in teardown",
         answer: |r| {
             let teardown = r.ops.get("td_teardown").filter(|op| op.count > 1)?;
             let wait = wait_within(r, "td_teardown") as f64;
@@ -108,10 +108,14 @@ pub(in crate::html) fn questions(scenarios: &[Scenario<'_>]) -> Vec<Block> {
     }
     let mut heads = vec!["strategy", "workload", "evidence"];
     heads.extend(QUESTIONS.iter().map(|q| q.head));
-    let caption = "The four questions of the review of 8 August 2025, answered by each run: \
-                   1. How often is the lock taken per 4 KiB page? 2. How far does its cache line \
-                   bounce, and what does that cost? 3. What does the fault path under the shared \
-                   mmu_lock pay for it? 4. What do TDs that shut down together pay?";
+    let caption = "The four questions of the review of 8 August 2025, answered by each run. \
+                   1. How often is the lock taken per 4 KiB page? Here: gets and puts for each time that \
+                   it is taken. 2. How far does its cache line bounce, and what does that cost? Here: \
+                   HITMs of its lines, the share from another node, and the time that moving and \
+                   queueing took all CPUs. 3. What does the fault path under the shared mmu_lock pay \
+                   for it? Here: the wait in a mean fault, and its share of the fault. 4. What do TDs \
+                   that shut down together pay? Here: the wait of all CPUs, and its share of the \
+                   teardown time of all TDs.";
     let table = TableView::words("questions".into(), caption.into(), &heads, rows);
     let open = QUESTIONS.iter().zip(answered).filter(|(_, seen)| !seen);
     let open: Vec<String> = open.map(|(q, _)| format!("{}: {}", q.text, q.remedy)).collect();

@@ -34,6 +34,10 @@ pub(crate) const STEP: Step = Step {
             file: "/usr/share/doc/linux-headers-cloud-amd64",
             package: "linux-headers-cloud-amd64",
         },
+        Need::Debian {
+            file: "/usr/share/doc/linux-headers-6.12-cloud-amd64",
+            package: "linux-headers-6.12-cloud-amd64",
+        },
     ],
     run: || match run() {
         Ok(outcome) => outcome,
@@ -90,24 +94,24 @@ fn skip(why: &str) -> Outcome {
     Outcome::Skipped(why.to_owned())
 }
 
-/// Versions whose headers are installed, oldest first.
+/// Versions whose headers are installed, oldest first: the newest of each kernel series.
 fn kernels() -> Result<Vec<String>, String> {
     let entries = std::fs::read_dir("/usr/src").map_err(|e| format!("/usr/src: {e}"))?;
-    let mut kernels: Vec<String> = entries
-        .flatten()
-        .filter_map(|entry| {
-            let name = entry.file_name().into_string().ok()?;
-            let abi = name.strip_prefix("linux-headers-")?;
-            abi.ends_with("-cloud-amd64").then(|| abi.to_owned())
-        })
-        .collect();
-    kernels.sort_by_key(|abi| {
-        abi.split(['.', '-', '+']).map(|n| n.parse().unwrap_or(0)).collect::<Vec<u32>>()
-    });
-    if kernels.is_empty() {
+    let mut series = std::collections::BTreeMap::new();
+    for entry in entries.flatten() {
+        let name = entry.file_name().to_string_lossy().into_owned();
+        let Some(abi) = name.strip_prefix("linux-headers-") else { continue };
+        if abi.ends_with("-cloud-amd64") {
+            let numbers: Vec<u32> =
+                abi.split(['.', '-', '+']).map_while(|part| part.parse().ok()).collect();
+            let newest = series.entry(numbers.get(..2).map(<[_]>::to_vec)).or_default();
+            *newest = core::cmp::max(core::mem::take(newest), (numbers, abi.to_owned()));
+        }
+    }
+    if series.is_empty() {
         return Err("no kernel headers: install linux-headers-cloud-amd64".to_owned());
     }
-    Ok(kernels)
+    Ok(series.into_values().map(|(_, abi)| abi).collect())
 }
 
 /// Builds in a copy, so that the source tree stays clean; returns the modules.

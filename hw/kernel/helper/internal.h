@@ -58,6 +58,7 @@ u64 pamt_hw_add(struct session *s, u32 region, const phys_addr_t pair[2]);
 u64 pamt_hw_remove(struct session *s, u32 region, phys_addr_t pair[2]);
 
 void pamt_hw_probe(struct pamt_hw_probe *probe);
+void pamt_hw_probe_exit(void);
 int pamt_hw_leaf(struct session *s, struct pamt_hw_leaf *leaf);
 int pamt_hw_batch(struct session *s, struct pamt_hw_batch *batch);
 int pamt_hw_run(struct session *s, const struct pamt_hw_run *run);

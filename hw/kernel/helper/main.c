@@ -181,6 +181,7 @@ static int __init pamt_hw_init(void)
 static void __exit pamt_hw_exit(void)
 {
 	misc_deregister(&pamt_hw_device);
+	pamt_hw_probe_exit();
 }
 
 module_init(pamt_hw_init);

@@ -2,6 +2,7 @@
 /* What this machine says about TDX. Reads only, apart from one PAMT.REMOVE that must fail. */
 #include <linux/cpumask.h>
 #include <linux/gfp.h>
+#include <linux/mutex.h>
 #include <asm/cpufeature.h>
 
 #include "compat.h"
@@ -37,21 +38,31 @@ static u32 sys_rd32(u64 field)
 
 /*
  * Whether Dynamic PAMT is on is not a metadata field. PAMT.REMOVE of a region that has no pair (one
- * that is allocated here and was never given away) fails either way, with a different status:
- * NO_PAMT_PAGE_PAIR when it is on, OPERAND_INVALID of RAX when it is off.
+ * that is allocated here and never given away) fails either way, with a different status:
+ * NO_PAMT_PAGE_PAIR when it is on, OPERAND_INVALID of RAX when it is off. The region is kept until the
+ * module is unloaded, so that a probe costs no allocation.
  */
+static DEFINE_MUTEX(empty_region_lock);
+static struct page *empty_region;
+
 static u64 remove_nothing(void)
 {
-	struct page *page = alloc_pages(GFP_KERNEL | __GFP_NOWARN | __GFP_NORETRY, REGION_ORDER);
 	struct seam_regs regs = { };
-	u64 status;
 
-	if (!page)
+	mutex_lock(&empty_region_lock);
+	if (!empty_region)
+		empty_region = alloc_pages(GFP_KERNEL | __GFP_NOWARN | __GFP_NORETRY, REGION_ORDER);
+	mutex_unlock(&empty_region_lock);
+	if (!empty_region)
 		return PAMT_HW_SW_ERROR;
-	regs.rcx = page_to_phys(page) | 1;
-	status = pamt_hw_seamcall(PAMT_HW_PAMT_REMOVE, &regs);
-	__free_pages(page, REGION_ORDER);
-	return status;
+	regs.rcx = page_to_phys(empty_region) | 1;
+	return pamt_hw_seamcall(PAMT_HW_PAMT_REMOVE, &regs);
+}
+
+void pamt_hw_probe_exit(void)
+{
+	if (empty_region)
+		__free_pages(empty_region, REGION_ORDER);
 }
 
 static void probe_module(struct pamt_hw_probe *p)

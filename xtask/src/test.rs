@@ -3,6 +3,7 @@
 use crate::setup::Need;
 use crate::step::{Outcome, Step, command};
 use crate::tidy;
+use crate::vm_test;
 
 /// What CI runs.
 pub(crate) const STEPS: &[Step] = &[
@@ -66,6 +67,7 @@ pub(crate) const STEPS: &[Step] = &[
             ])
         },
     },
+    vm_test::STEP,
 ];
 
 fn web() -> Outcome {

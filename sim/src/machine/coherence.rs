@@ -19,6 +19,7 @@ use pamt_strategies::units::{CpuId, NodeId};
 
 use super::costs::{Costs, Transfer};
 use super::line::{LineState, LineWord, NONE, Record, Records};
+use super::map::Map;
 use super::memory::Memory;
 use super::stats::LineCounters;
 use super::topology::{Distance, Topology};
@@ -67,10 +68,7 @@ pub(super) struct Coherence {
     /// Counters of cold lines and of retired records, by object.
     pub(super) cold: Vec<LineCounters>,
     topology: Topology,
-    node_of_cpu: Vec<u8>,
-    /// Cores of each last-level cache and of each socket.
-    llc_cores: Vec<core::ops::Range<u16>>,
-    socket_cores: Vec<core::ops::Range<u16>>,
+    map: Map,
     /// Lines that each core has brought in.
     fills: Vec<u64>,
     /// Fills of a core after which a line that it brought in has left the last-level cache too.
@@ -81,20 +79,11 @@ pub(super) struct Coherence {
 impl Coherence {
     pub(super) fn new(costs: Costs, topology: Topology) -> Self {
         let cpus = topology.cpus();
-        let cores = topology.cores() as u16;
-        let contiguous = |groups: usize| -> Vec<core::ops::Range<u16>> {
-            let size = cores / groups as u16;
-            (0..groups as u16).map(|group| group * size..(group + 1) * size).collect()
-        };
-        let node_of_cpu =
-            (0..cpus).map(|cpu| topology.node_of(topology.core_of(CpuId(cpu as u16))).0).collect();
         Self {
             memory: Memory::default(),
             records: Records::new(topology.cores()),
             cold: Vec::new(),
-            node_of_cpu,
-            llc_cores: contiguous(topology.llcs()),
-            socket_cores: contiguous(usize::from(topology.sockets)),
+            map: Map::new(&topology),
             fills: vec![0; topology.cores()],
             llc_reach: costs.l2_lines + costs.llc_lines,
             cpu_set_words: cpus.div_ceil(64),
@@ -182,7 +171,7 @@ impl Coherence {
     ) -> Served {
         let in_llc = age < self.llc_reach;
         let transfer = if in_llc {
-            self.llc_transfer(self.topology.distance(core, a.core))
+            self.llc_transfer(self.map.distance(core, a.core))
         } else {
             self.memory_transfer(word, a)
         };
@@ -201,20 +190,26 @@ impl Coherence {
         }
     }
 
+    /// Socket that homes the line.
+    fn home_socket(&self, a: Access) -> u16 {
+        let word = LineWord(self.memory.line_word(a.addr));
+        self.map.socket_of_node(self.home(word, a))
+    }
+
     fn home(&self, word: LineWord, a: Access) -> NodeId {
         match word.home() {
             Some(node) => NodeId(node),
             None => {
-                let nodes = self.topology.nodes() as u64;
-                self.memory.home(a.object, a.addr, nodes, &self.node_of_cpu)
+                let (nodes, by_cpu) = (self.map.nodes(), self.map.node_of_cpu());
+                self.memory.home(a.object, a.addr, nodes, by_cpu)
             }
         }
     }
 
     /// A fetch from the line's home memory; counts it.
     fn memory_transfer(&mut self, word: LineWord, a: Access) -> Transfer {
-        let home = self.topology.socket_of_node(self.home(word, a));
-        let distance = self.topology.socket_distance(self.topology.socket_of(a.core), home);
+        let home = self.map.socket_of_node(self.home(word, a));
+        let distance = self.map.socket_distance(self.map.socket_of(a.core), home);
         let counters = &mut self.cold[a.object as usize];
         match distance {
             Distance::Near | Distance::Far => counters.dram_remote += 1,
@@ -260,10 +255,8 @@ impl Coherence {
         if owned || (want == Want::Load && self.records.shares(index, a.core)) {
             return self.record_hit(index, a, now, want, owned);
         }
-        let word = LineWord(self.memory.line_word(a.addr));
-        let home = self.topology.socket_of_node(self.home(word, a));
         let (transfer, hitm) =
-            if want == Want::Load { self.fetch(index, a, home) } else { self.take(index, a, home) };
+            if want == Want::Load { self.fetch(index, a) } else { self.take(index, a) };
         self.fills[usize::from(a.core)] += 1;
         let stamp = self.fills[usize::from(a.core)];
         let words = self.cpu_set_words;
@@ -308,13 +301,13 @@ impl Coherence {
     }
 
     /// A load that misses. Leaves the core sharing the line, or owning it when nobody else has it.
-    fn fetch(&mut self, index: u32, a: Access, home: u16) -> (Transfer, bool) {
+    fn fetch(&mut self, index: u32, a: Access) -> (Transfer, bool) {
         let record = self.records.get(index);
         let (owner, dirty) = (record.owner, record.dirty);
         if owner != NONE {
-            return (self.fetch_from_owner(index, a, home, owner, dirty), dirty);
+            return (self.fetch_from_owner(index, a, owner, dirty), dirty);
         }
-        let own_llc = self.topology.llc_of(a.core);
+        let own_llc = self.map.llc_of(a.core);
         if record.llcs >> own_llc & 1 != 0 {
             let record = self.records.get_mut(index);
             record.counters.llc_hits += 1;
@@ -328,7 +321,7 @@ impl Coherence {
             (record.owner, record.dirty) = (a.core, false);
             return (transfer, false);
         };
-        let transfer = self.inside_socket(self.costs.forward[distance as usize], distance, a, home);
+        let transfer = self.inside_socket(self.costs.forward[distance as usize], distance, a);
         let record = self.records.get_mut(index);
         count_forward(&mut record.counters, distance);
         record.llcs |= 1 << own_llc;
@@ -336,16 +329,9 @@ impl Coherence {
         (transfer, false)
     }
 
-    fn fetch_from_owner(
-        &mut self,
-        index: u32,
-        a: Access,
-        home: u16,
-        owner: u16,
-        dirty: bool,
-    ) -> Transfer {
-        let distance = self.topology.distance(owner, a.core);
-        let own_llc = self.topology.llc_of(owner);
+    fn fetch_from_owner(&mut self, index: u32, a: Access, owner: u16, dirty: bool) -> Transfer {
+        let distance = self.map.distance(owner, a.core);
+        let own_llc = self.map.llc_of(owner);
         let record = self.records.get_mut(index);
         let base = if dirty {
             match distance {
@@ -361,26 +347,27 @@ impl Coherence {
         (record.owner, record.dirty) = (NONE, false);
         self.records.share(index, owner);
         self.records.share(index, a.core);
-        let mut transfer = self.inside_socket(base, distance, a, home);
-        if distance >= Distance::Near && dirty && home == self.topology.socket_of(a.core) {
+        let mut transfer = self.inside_socket(base, distance, a);
+        let remote = distance >= Distance::Near && dirty;
+        if remote && self.home_socket(a) == self.map.socket_of(a.core) {
             transfer.occupancy += self.costs.home_reader_extra;
         }
         transfer
     }
 
     /// A store or LOCK operation on a line that the core does not own. Leaves it the only owner.
-    fn take(&mut self, index: u32, a: Access, home: u16) -> (Transfer, bool) {
+    fn take(&mut self, index: u32, a: Access) -> (Transfer, bool) {
         let record = self.records.get(index);
         let (owner, dirty, llcs) = (record.owner, record.dirty, record.llcs);
         let shared_here = self.records.shares(index, a.core);
         let others = self.records.other_sharers(index, a.core);
-        let own_llc = self.topology.llc_of(a.core);
+        let own_llc = self.map.llc_of(a.core);
         let transfer = if owner != NONE {
-            let distance = self.topology.distance(owner, a.core);
-            self.inside_socket(self.costs.own[distance as usize], distance, a, home)
+            let distance = self.map.distance(owner, a.core);
+            self.inside_socket(self.costs.own[distance as usize], distance, a)
         } else if shared_here || others > 0 {
             let distance = self.farthest_copy(index, a.core);
-            self.inside_socket(self.costs.upgrade[distance as usize], distance, a, home)
+            self.inside_socket(self.costs.upgrade[distance as usize], distance, a)
         } else if llcs >> own_llc & 1 != 0 {
             self.costs.llc_hit
         } else if llcs != 0 {
@@ -390,7 +377,7 @@ impl Coherence {
             let word = LineWord(self.memory.line_word(a.addr));
             self.memory_transfer(word, a)
         };
-        let remote = owner != NONE && self.topology.distance(owner, a.core) >= Distance::Near;
+        let remote = owner != NONE && self.map.distance(owner, a.core) >= Distance::Near;
         let record = self.records.get_mut(index);
         let counters = &mut record.counters;
         if shared_here {
@@ -411,9 +398,10 @@ impl Coherence {
 
     /// Rule 1: a transfer inside a socket goes by the home when last-level caches are several, and
     /// costs more when the home is another socket.
-    fn inside_socket(&self, base: Transfer, distance: Distance, a: Access, home: u16) -> Transfer {
+    fn inside_socket(&self, base: Transfer, distance: Distance, a: Access) -> Transfer {
         let mut transfer = base;
-        if distance == Distance::Socket && home != self.topology.socket_of(a.core) {
+        let by_home = distance == Distance::Socket && self.costs.home_remote_extra != 0;
+        if by_home && self.home_socket(a) != self.map.socket_of(a.core) {
             transfer.inbound += self.costs.home_remote_extra / 2;
             transfer.outbound += self.costs.home_remote_extra - self.costs.home_remote_extra / 2;
         }
@@ -426,29 +414,26 @@ impl Coherence {
         if !self.records.has_sharers(index) {
             return (llcs != 0).then(|| self.llc_distance(llcs, core));
         }
-        let own_llc = usize::from(self.topology.llc_of(core));
-        if self.records.other_shares_in(index, core, &self.llc_cores[own_llc]) {
+        let own_llc = self.map.llc_cores(self.map.llc_of(core));
+        if self.records.other_shares_in(index, core, own_llc) {
             return Some(Distance::Llc);
         }
-        let own = self.topology.socket_of(core);
-        (0..self.topology.sockets)
-            .filter(|socket| {
-                self.records.other_shares_in(index, core, &self.socket_cores[usize::from(*socket)])
-            })
-            .map(|socket| self.topology.socket_distance(own, socket))
-            .min()
+        let own = self.map.socket_of(core);
+        self.other_sockets(index, core).map(|socket| self.map.socket_distance(own, socket)).min()
+    }
+
+    /// Sockets in which another core shares the line.
+    fn other_sockets(&self, index: u32, core: u16) -> impl Iterator<Item = u16> + '_ {
+        (0..self.map.sockets()).filter(move |socket| {
+            self.records.other_shares_in(index, core, self.map.socket_cores(*socket))
+        })
     }
 
     /// Distance of the farthest other core that shares the line; `Llc` when none does.
     fn farthest_copy(&self, index: u32, core: u16) -> Distance {
-        let own = self.topology.socket_of(core);
-        let farthest = (0..self.topology.sockets)
-            .filter(|socket| {
-                self.records.other_shares_in(index, core, &self.socket_cores[usize::from(*socket)])
-            })
-            .map(|socket| self.topology.socket_distance(own, socket))
-            .max();
-        match farthest {
+        let own = self.map.socket_of(core);
+        let distance = |socket| self.map.socket_distance(own, socket);
+        match self.other_sockets(index, core).map(distance).max() {
             Some(Distance::Socket) if self.all_in_llc(index, core) => Distance::Llc,
             Some(distance) => distance,
             None => Distance::Llc,
@@ -457,22 +442,22 @@ impl Coherence {
 
     /// Whether no core of the socket outside the core's own last-level cache shares the line.
     fn all_in_llc(&self, index: u32, core: u16) -> bool {
-        let llc = &self.llc_cores[usize::from(self.topology.llc_of(core))];
-        let socket = &self.socket_cores[usize::from(self.topology.socket_of(core))];
-        let outside = [socket.start..llc.start, llc.end..socket.end];
-        !outside.iter().any(|r| !r.is_empty() && self.records.other_shares_in(index, core, r))
+        let llc = self.map.llc_cores(self.map.llc_of(core));
+        let socket = self.map.socket_cores(self.map.socket_of(core));
+        self.records.none_shares_beyond(index, socket, llc)
     }
 
     /// Distance of the nearest last-level cache of a set from a core.
     fn llc_distance(&self, llcs: u64, core: u16) -> Distance {
-        (0..self.topology.llcs())
-            .filter(|llc| llcs >> llc & 1 != 0)
-            .map(|llc| match self.topology.distance(self.llc_cores[llc].start, core) {
-                Distance::Core => Distance::Llc,
-                distance => distance,
-            })
-            .min()
-            .unwrap_or(Distance::Llc)
+        let mut nearest = None;
+        let mut left = llcs;
+        while left != 0 {
+            let llc = left.trailing_zeros() as u16;
+            left &= left - 1;
+            let distance = self.map.llc_distance(llc, core);
+            nearest = Some(nearest.map_or(distance, |other: Distance| other.min(distance)));
+        }
+        nearest.unwrap_or(Distance::Llc)
     }
 
     /// Drops every copy of a line: its data are in memory now. Returns the waiters to wake.

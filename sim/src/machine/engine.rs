@@ -56,6 +56,17 @@ pub(super) struct Spin {
     since: u64,
 }
 
+impl Spin {
+    const NONE: Self = Self {
+        at: At { addr: 0, bytes: 1, object: 0, private: false },
+        until: Until::eq(0),
+        record: 0,
+        next_poll: 0,
+        last_poll: 0,
+        since: 0,
+    };
+}
+
 /// What a CPU that has not ended waits for.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Waits {
@@ -64,16 +75,16 @@ pub(super) struct Waits {
     pub(super) since: u64,
 }
 
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Status {
     /// Runs, or waits for its turn.
     Ready,
-    /// Waits for its line to change.
-    Quiet(Spin),
+    /// Waits for its line to change; see its [`Spin`].
+    Quiet,
     /// Its line has changed: it polls at its key's time.
-    Polling(Spin),
+    Polling,
     /// Until a deadline or a kick.
-    Sleeping { since: u64 },
+    Sleeping,
     /// Its body has ended, or it never had one.
     Done,
 }
@@ -101,13 +112,15 @@ struct Cpu {
     read: Result<u64, u64>,
     /// Factor on core-bound work: the sibling thread runs too.
     stretch: f64,
-    rng: Pcg64,
 }
 
 /// All of a run's state.
 pub(super) struct Machine {
     pub(super) coherence: Coherence,
     cpus: Vec<Cpu>,
+    /// Of each CPU; meaningful while it spins.
+    spins: Vec<Spin>,
+    rngs: Vec<Pcg64>,
     by_rank: Vec<u16>,
     queue: Queue,
     /// Until when the memory of each node is busy with writes, in cycles.
@@ -150,10 +163,12 @@ impl Machine {
                 wake: Wake::Deadline,
                 read: Ok(0),
                 stretch: 1.0,
-                rng: Pcg64::new(u128::from(seed) << 64 | 0x5eed, id as u128),
             }
         });
+        let rng = |id| Pcg64::new(u128::from(seed) << 64 | 0x5eed, id as u128);
         Self {
+            spins: vec![Spin::NONE; count],
+            rngs: (0..count).map(rng).collect(),
             cpus: cpus.collect(),
             by_rank,
             queue: Queue::default(),
@@ -183,7 +198,7 @@ impl Machine {
     }
 
     pub(super) fn random(&mut self, cpu: CpuId) -> u64 {
-        self.cpu_mut(cpu).rng.next_u64()
+        self.rngs[usize::from(cpu.0)].next_u64()
     }
 
     // ---- life of a run -------------------------------------------------------------------------
@@ -214,21 +229,16 @@ impl Machine {
 
     /// CPUs that have not ended, with what they wait for.
     pub(super) fn stuck(&self) -> Vec<(CpuId, Option<Waits>)> {
-        let waits = |status: &Status| match status {
-            Status::Quiet(spin) | Status::Polling(spin) => {
+        let waits = |(cpu, spin): (&Cpu, &Spin)| match cpu.status {
+            Status::Quiet | Status::Polling => {
                 Some(Waits { at: spin.at, until: spin.until, since: spin.since })
             }
             _ => None,
         };
-        let alive = |cpu: &&Cpu| !matches!(cpu.status, Status::Done);
-        let mut stuck: Vec<_> = self
-            .cpus
-            .iter()
-            .filter(alive)
-            .map(|cpu| (CpuId(self.by_rank[usize::from(cpu.rank)]), waits(&cpu.status)))
-            .collect();
-        stuck.sort_by_key(|(cpu, _)| *cpu);
-        stuck
+        let all = self.cpus.iter().zip(&self.spins).enumerate();
+        all.filter(|(_, (cpu, _))| cpu.status != Status::Done)
+            .map(|(id, pair)| (CpuId(id as u16), waits(pair)))
+            .collect()
     }
 
     /// The latest local clock.
@@ -295,14 +305,14 @@ impl Machine {
     fn due(&mut self, cpu: CpuId, time: u64) -> bool {
         match self.cpu(cpu).status {
             Status::Ready => true,
-            Status::Sleeping { .. } => {
+            Status::Sleeping => {
                 let state = self.cpu_mut(cpu);
                 (state.time, state.status) = (time, Status::Ready);
                 true
             }
-            Status::Polling(spin) => self.poll(cpu, spin, time),
-            Status::Quiet(spin) => {
-                self.unlink(cpu, spin.record);
+            Status::Polling => self.poll(cpu, time),
+            Status::Quiet => {
+                self.unlink(cpu, self.spins[usize::from(cpu.0)].record);
                 let state = self.cpu_mut(cpu);
                 (state.time, state.status) = (time, Status::Ready);
                 true
@@ -465,8 +475,8 @@ impl Machine {
             None => u64::MAX,
         };
         let record = self.coherence.promote(self.access(cpu, at));
-        let spin = Spin { at, until, record, next_poll, last_poll, since };
-        self.watch(cpu, spin);
+        self.spins[usize::from(cpu.0)] = Spin { at, until, record, next_poll, last_poll, since };
+        self.watch(cpu);
         self.suspends(cpu)
     }
 
@@ -480,13 +490,14 @@ impl Machine {
     }
 
     /// Waits for a change of the line; a bounded spin ends after its last read at the latest.
-    fn watch(&mut self, cpu: CpuId, spin: Spin) {
-        self.link(cpu, spin.record);
-        self.cpu_mut(cpu).status = Status::Quiet(spin);
-        if spin.last_poll == u64::MAX {
+    fn watch(&mut self, cpu: CpuId) {
+        let Spin { record, last_poll, .. } = self.spins[usize::from(cpu.0)];
+        self.link(cpu, record);
+        self.cpu_mut(cpu).status = Status::Quiet;
+        if last_poll == u64::MAX {
             self.cpu_mut(cpu).key = u64::MAX;
         } else {
-            self.file(cpu, spin.last_poll + self.coherence.costs.load);
+            self.file(cpu, last_poll + self.coherence.costs.load);
         }
     }
 
@@ -501,9 +512,10 @@ impl Machine {
         let mut polls = 0;
         while id != NONE {
             let cpu = CpuId(id);
-            let state = self.cpu_mut(cpu);
+            let state = &mut self.cpus[usize::from(cpu.0)];
             id = state.next;
-            if let Status::Quiet(mut spin) = state.status {
+            if state.status == Status::Quiet {
+                let spin = &mut self.spins[usize::from(cpu.0)];
                 // A sibling of the writer keeps its copy until the core itself has the line.
                 let seen = if state.core == writer { ready } else { at };
                 let missed = seen.saturating_sub(spin.next_poll).div_ceil(period);
@@ -514,8 +526,9 @@ impl Machine {
                     self.link(cpu, record);
                     continue;
                 }
-                state.status = Status::Polling(spin);
-                self.file(cpu, spin.next_poll);
+                state.status = Status::Polling;
+                let next_poll = spin.next_poll;
+                self.file(cpu, next_poll);
             }
         }
         let counters = &mut self.coherence.records.get_mut(record).counters;
@@ -524,22 +537,25 @@ impl Machine {
     }
 
     /// A read of a spinner whose line has changed. True when the CPU runs on at once.
-    fn poll(&mut self, cpu: CpuId, mut spin: Spin, time: u64) -> bool {
+    fn poll(&mut self, cpu: CpuId, time: u64) -> bool {
         self.counts.operations += 1;
         self.cpu_mut(cpu).time = time;
-        let done = self.fetch(cpu, spin.at) + self.coherence.costs.load;
-        let value = self.coherence.memory.read(spin.at.addr, spin.at.bytes);
-        let holds = spin.until.holds(value);
+        let Spin { at, until, last_poll, .. } = self.spins[usize::from(cpu.0)];
+        let done = self.fetch(cpu, at) + self.coherence.costs.load;
+        let value = self.coherence.memory.read(at.addr, at.bytes);
+        let holds = until.holds(value);
         let state = self.cpu_mut(cpu);
         state.time = done;
         state.read = if holds { Ok(value) } else { Err(value) };
-        spin.next_poll = done + self.coherence.costs.pause;
-        if holds || spin.next_poll > spin.last_poll {
+        let next_poll = done + self.coherence.costs.pause;
+        if holds || next_poll > last_poll {
             self.cpu_mut(cpu).status = Status::Ready;
             self.file(cpu, done);
         } else {
-            spin.record = self.coherence.promote(self.access(cpu, spin.at));
-            self.watch(cpu, spin);
+            let record = self.coherence.promote(self.access(cpu, at));
+            let spin = &mut self.spins[usize::from(cpu.0)];
+            (spin.record, spin.next_poll) = (record, next_poll);
+            self.watch(cpu);
         }
         false
     }
@@ -608,7 +624,7 @@ impl Machine {
             self.cpu_mut(cpu).time = deadline;
             return false;
         }
-        self.cpu_mut(cpu).status = Status::Sleeping { since };
+        self.cpu_mut(cpu).status = Status::Sleeping;
         if deadline < u64::MAX >> 16 {
             self.file(cpu, deadline);
         } else {
@@ -631,8 +647,9 @@ impl Machine {
         self.cpu_mut(cpu).time += self.coherence.costs.ipi_send;
         let state = self.cpu_mut(target);
         match state.status {
-            Status::Sleeping { since } => {
-                let at = at.max(since);
+            Status::Sleeping => {
+                // Its clock stands where it went to sleep.
+                let at = at.max(state.time);
                 if queue::key(at, state.rank) < state.key {
                     state.wake = Wake::Kicked;
                     self.file(target, at);

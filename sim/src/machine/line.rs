@@ -220,25 +220,19 @@ impl Records {
         all - u32::from(self.shares(index, core))
     }
 
-    /// Whether a core of `range` other than `core` shares the line.
-    pub(super) fn other_shares_in(
-        &self,
-        index: u32,
-        core: u16,
-        range: &core::ops::Range<u16>,
-    ) -> bool {
-        let set = self.set(index);
-        let (first, last) = (usize::from(range.start / 64), usize::from((range.end - 1) / 64));
-        (first..=last).any(|word| {
-            let from = range.start.saturating_sub(word as u16 * 64);
-            let to = (range.end - word as u16 * 64).min(64);
-            let upper = if to == 64 { u64::MAX } else { (1 << to) - 1 };
-            let mut mask = upper & (u64::MAX << from);
-            if usize::from(core / 64) == word {
-                mask &= !(1 << (core % 64));
-            }
-            set[word] & mask != 0
+    /// Whether a core of `cores` other than `core` shares the line.
+    pub(super) fn other_shares_in(&self, index: u32, core: u16, cores: &[u64]) -> bool {
+        let (at, own) = (usize::from(core / 64), 1 << (core % 64));
+        let shared = self.set(index).iter().zip(cores).enumerate();
+        shared.into_iter().any(|(i, (set, cores))| {
+            let others = if i == at { set & !own } else { *set };
+            others & cores != 0
         })
+    }
+
+    /// Whether no core of `cores` outside `near` shares the line.
+    pub(super) fn none_shares_beyond(&self, index: u32, cores: &[u64], near: &[u64]) -> bool {
+        self.set(index).iter().zip(cores).zip(near).all(|((set, all), near)| set & all & !near == 0)
     }
 
     /// All sharers, ascending.
@@ -269,9 +263,15 @@ mod tests {
         let index = records.add(0, 0);
         records.share(index, 63);
         records.share(index, 128);
-        assert!(records.other_shares_in(index, 0, &(60..64)));
-        assert!(!records.other_shares_in(index, 63, &(60..128)));
-        assert!(records.other_shares_in(index, 63, &(60..129)));
+        let cores = |range: core::ops::Range<u32>| -> Vec<u64> {
+            let bit = |word, core| u64::from(core / 64 == word) << (core % 64);
+            (0..4).map(|word| range.clone().map(|core| bit(word, core)).sum()).collect()
+        };
+        assert!(records.other_shares_in(index, 0, &cores(60..64)));
+        assert!(!records.other_shares_in(index, 63, &cores(60..128)));
+        assert!(records.other_shares_in(index, 63, &cores(60..129)));
+        assert!(records.none_shares_beyond(index, &cores(0..128), &cores(60..64)));
+        assert!(!records.none_shares_beyond(index, &cores(0..129), &cores(60..64)));
         assert_eq!(records.other_sharers(index, 128), 1);
         assert_eq!(records.sharers(index), [63, 128]);
     }

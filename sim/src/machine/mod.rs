@@ -12,6 +12,7 @@ mod engine;
 mod fiber;
 mod line;
 mod line_book;
+mod map;
 mod memory;
 mod profile;
 mod queue;

@@ -1,4 +1,17 @@
-//! Placeholder.
+//! Host model, workloads, executors and the `pamt-bench` command.
+//!
+//! An [`experiment::Experiment`] is plain data; an executor of [`exec`] builds the world that it names,
+//! puts the host model of [`host`] and a workload of [`workloads`] into it, runs it, and turns what was
+//! measured into a result of `pamt-reports`. `books` checks every run while it goes on. [`sweep`] runs
+//! lists of experiments, [`seamcall`] scripts of single calls.
 
+mod books;
+pub mod cli;
+pub mod exec;
+pub mod experiment;
+pub mod host;
+pub mod params;
+pub mod quantity;
 pub mod seamcall;
 pub mod sweep;
+pub mod workloads;

@@ -1,2 +1,5 @@
-//! pamt-bench.
-fn main() {}
+//! pamt-bench: see [`pamt_harness::cli`].
+
+fn main() -> std::process::ExitCode {
+    pamt_harness::cli::main()
+}

@@ -163,7 +163,7 @@ fn shared_lines<'a>(
 ) -> Vec<(&'static str, String)> {
     let n = |value: u64| value.to_string();
     let shared = lines.iter().filter(|line| line.row.counts.total_hitm() > 0).count();
-    let listed_all = objects.all(|o| o.top.len() as u64 == o.lines_touched);
+    let listed_all = objects.all(|o| o.lines_touched == Some(o.top.len() as u64));
     let sum = |get: fn(&LineCounts) -> u64| -> String {
         let of = lines.iter().filter(|line| line.row.counts.total_hitm() > 0);
         let known: u64 = of.map(|line| get(&line.row.counts)).sum();

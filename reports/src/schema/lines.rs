@@ -72,8 +72,9 @@ pub struct ObjectRow {
     /// Sums over all lines.
     #[serde(flatten)]
     pub counts: LineCounts,
-    /// Lines that were touched.
-    pub lines_touched: u64,
+    /// Lines that were touched, when known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lines_touched: Option<u64>,
     /// Busiest lines, most HITMs first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub top: Vec<LineRow>,

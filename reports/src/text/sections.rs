@@ -167,7 +167,7 @@ pub(super) fn lines(scenario: &Scenario<'_>) -> Table {
 pub(crate) fn hottest(result: &RunResult) -> Vec<(String, LineCounts)> {
     let mut lines = Vec::new();
     for (object, row) in &result.lines {
-        if row.lines_touched <= 1 || row.top.is_empty() {
+        if row.lines_touched.is_some_and(|lines| lines <= 1) || row.top.is_empty() {
             lines.push((object.clone(), row.counts));
             continue;
         }

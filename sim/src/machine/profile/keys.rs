@@ -50,8 +50,23 @@ use Needed::{Always, ManyGroups, ManyLlcs, ManySockets, Optional};
 
 /// Every key that a profile may have, by section.
 pub fn keys() -> impl Iterator<Item = &'static KeySpec> {
-    MACHINE.iter()
+    MACHINE.iter().chain(HOST)
 }
+
+/// The host kernel's own work between memory accesses, locks and SEAMCALLs. A profile that gives none
+/// takes those of `spr-2s`.
+#[rustfmt::skip]
+static HOST: &[KeySpec] = &[
+    key("host.page_alloc_ns", 0.0, 10_000.0, Optional, "order-0 page from the list of the CPU"),
+    key("host.page_free_ns", 0.0, 10_000.0, Optional, "order-0 page back to the list of the CPU"),
+    key("host.zone_page_ns", 0.0, 10_000.0, Optional, "one page between list and buddy, under the zone lock"),
+    key("host.list_op_ns", 0.0, 1000.0, Optional, "one page from or to a list that is at hand"),
+    key("host.fault_work_ns", 0.0, 1e6, Optional, "KVM's part of a private fault, without guest_memfd, locks and SEAMCALLs"),
+    key("host.gmem_page_ns", 0.0, 1e6, Optional, "guest_memfd's part of a new page, without allocating and clearing it"),
+    key("host.exit_entry_ns", 0.0, 1e6, Optional, "leaving a TD and entering it again"),
+    key("host.page_work_ns", 0.0, 1e6, Optional, "KVM's work a reclaimed page, without RECLAIM, put, clear and free"),
+    key("host.partial_write_erratum", 0.0, 1.0, Optional, "1 where pages of TDs must be cleared by MOVDIR64B before the host uses them (SPR, EMR), else 0"),
+];
 
 /// Core, caches, coherence and memory.
 #[rustfmt::skip]

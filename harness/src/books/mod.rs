@@ -1,0 +1,199 @@
+//! The checker: shadow books beside the strategy, from which violations follow.
+//!
+//! The host tells the books when a region gets a user (a page that the host believes it may hand to
+//! the module), when it loses one, and when a pair goes to the module or comes back. They hold, for
+//! each 2 MiB region, the number of users and whether a pair is there, and say what is wrong:
+//!
+//! - a page reached the module without its pair (`missing_pair`): a leaf that the strategy wraps ends
+//!   with MISSING_PAMT_PAGE_PAIR;
+//! - a pair came back while the region has users (`early_release`);
+//! - a put failed (`put_failed`), or a get for another reason than memory (`accounting`);
+//! - at the end, a refcount is not the number of users, a pair is there without users or missing with
+//!   them, or pairs added and removed differ from what is left (`leak`, `refcount_range`,
+//!   `accounting`).
+//!
+//! The order of the books is the order in which the simulated CPUs execute their shared operations,
+//! which is an order of the run: a user is counted after its get returned and taken off before its put
+//! begins, so a strategy that excludes what it must can never look wrong. On real threads the hot path
+//! keeps no books (they would be a shared line of their own); there the end is checked against the
+//! pages that are mapped.
+
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+
+use pamt_strategies::measure::{Observation, Violation, ViolationKind};
+use pamt_strategies::module::{PamtPair, Status, StatusName};
+use pamt_strategies::pamt::{PamtError, Strategy};
+use pamt_strategies::platform::Platform;
+use pamt_strategies::units::{Pfn, Region};
+
+/// Violations of the final check that are reported one by one.
+const REPORTED_AT_END: usize = 4;
+
+/// Which books are kept while the run goes on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Depth {
+    /// Users and pairs of each region.
+    Full,
+    /// Sums of pairs only; the rest is checked at the end.
+    End,
+}
+
+/// The books of a host.
+#[derive(Debug)]
+pub(crate) struct Books {
+    depth: Depth,
+    users: Vec<AtomicU32>,
+    /// The pair's first page plus 1 a region, or 0.
+    pairs: Vec<AtomicU32>,
+    added: AtomicU64,
+    removed: AtomicU64,
+}
+
+fn violation<P: Platform>(
+    cpu: &P::Cpu,
+    kind: ViolationKind,
+    region: Option<Region>,
+    detail: String,
+) {
+    P::observe(cpu, Observation::Violation(Violation { kind, region, detail }));
+}
+
+impl Books {
+    pub(crate) fn new(depth: Depth, regions: u32) -> Self {
+        let zeroes = || (0..regions).map(|_| AtomicU32::new(0)).collect();
+        Self {
+            depth,
+            users: zeroes(),
+            pairs: zeroes(),
+            added: AtomicU64::new(0),
+            removed: AtomicU64::new(0),
+        }
+    }
+
+    fn slot(list: &[AtomicU32], region: Region) -> &AtomicU32 {
+        &list[region.0 as usize]
+    }
+
+    /// A get returned, or a leaf gave the page to the module.
+    pub(crate) fn used(&self, page: Pfn) {
+        if self.depth == Depth::Full {
+            Self::slot(&self.users, page.region()).fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// A put is about to begin.
+    pub(crate) fn unused(&self, page: Pfn) {
+        if self.depth == Depth::Full {
+            Self::slot(&self.users, page.region()).fetch_sub(1, Ordering::Relaxed);
+        }
+    }
+
+    /// PAMT.ADD succeeded.
+    pub(crate) fn added(&self, region: Region, pair: PamtPair) {
+        self.added.fetch_add(1, Ordering::Relaxed);
+        Self::slot(&self.pairs, region).store(pair.0[0].0 as u32 + 1, Ordering::Relaxed);
+    }
+
+    /// PAMT.REMOVE succeeded.
+    pub(crate) fn removed<P: Platform>(&self, cpu: &P::Cpu, region: Region) {
+        self.removed.fetch_add(1, Ordering::Relaxed);
+        Self::slot(&self.pairs, region).store(0, Ordering::Relaxed);
+        let users = Self::slot(&self.users, region).load(Ordering::Relaxed);
+        if users > 0 {
+            let detail = format!(
+                "the pair of region {region} came back while {users} pages of it are in use"
+            );
+            violation::<P>(cpu, ViolationKind::EarlyRelease, Some(region), detail);
+        }
+    }
+
+    /// A wrapped leaf failed for good: `status` is what reached the host.
+    pub(crate) fn refused<P: Platform>(&self, cpu: &P::Cpu, page: Pfn, status: Status) {
+        if status.is(StatusName::MissingPamtPagePair) {
+            let detail =
+                format!("pfn {:#x} was handed to the module without its pair: {status}", page.0);
+            violation::<P>(cpu, ViolationKind::MissingPair, Some(page.region()), detail);
+        }
+    }
+
+    /// A put, or the leaf before it, failed: the page or its pair is lost.
+    pub(crate) fn put_failed<P: Platform>(
+        &self,
+        cpu: &P::Cpu,
+        page: Pfn,
+        why: &dyn std::fmt::Display,
+    ) {
+        let detail = format!("taking pfn {:#x} back failed: {why}", page.0);
+        violation::<P>(cpu, ViolationKind::PutFailed, Some(page.region()), detail);
+    }
+
+    /// A get failed for another reason than want of memory.
+    pub(crate) fn get_failed<P: Platform>(&self, cpu: &P::Cpu, page: Pfn, why: PamtError) {
+        if let PamtError::Module(status) = why {
+            let detail = format!("a get of pfn {:#x} failed: {status}", page.0);
+            violation::<P>(cpu, ViolationKind::Accounting, Some(page.region()), detail);
+        }
+    }
+
+    /// Compares everything at the end of a run, when no CPU is in a get or put. `mapped` are the
+    /// pages that TDs still hold; `dynamic` is false for a module in static mode, where no pairs are.
+    pub(crate) fn check_end<P: Platform>(
+        &self,
+        cpu: &P::Cpu,
+        strategy: &dyn Strategy<P>,
+        mapped: impl Iterator<Item = Pfn>,
+        dynamic: bool,
+    ) {
+        let mut users = vec![0_u32; self.users.len()];
+        for page in mapped {
+            users[page.region().0 as usize] += 1;
+        }
+        let mut wrong = Vec::new();
+        for (at, users) in users.iter().copied().enumerate() {
+            let region = Region(at as u32);
+            let pair = self.pairs[at].load(Ordering::Relaxed) != 0;
+            if dynamic && pair != (users > 0) {
+                let has = if pair { "still has its pair" } else { "has no pair" };
+                let detail = format!("region {region} {has} with {users} pages in use at the end");
+                wrong.push((ViolationKind::Leak, region, detail));
+            }
+            let count = strategy.peek_refcount(cpu, region).filter(|n| *n != u64::from(users));
+            if let Some(count) = count {
+                let detail = format!(
+                    "refcount of region {region} is {count} at the end, {users} pages are in use"
+                );
+                wrong.push((ViolationKind::RefcountRange, region, detail));
+            }
+        }
+        self.report_end::<P>(cpu, wrong);
+        self.check_sums::<P>(cpu);
+    }
+
+    fn report_end<P: Platform>(&self, cpu: &P::Cpu, wrong: Vec<(ViolationKind, Region, String)>) {
+        let more = wrong.len().saturating_sub(REPORTED_AT_END);
+        for (kind, region, detail) in wrong.into_iter().take(REPORTED_AT_END) {
+            violation::<P>(cpu, kind, Some(region), detail);
+        }
+        if more > 0 {
+            let detail = format!("{more} more regions are wrong at the end");
+            violation::<P>(cpu, ViolationKind::Leak, None, detail);
+        }
+    }
+
+    fn check_sums<P: Platform>(&self, cpu: &P::Cpu) {
+        let held =
+            self.pairs.iter().filter(|pair| pair.load(Ordering::Relaxed) != 0).count() as u64;
+        let added = self.added.load(Ordering::Relaxed);
+        let removed = self.removed.load(Ordering::Relaxed);
+        if added != removed + held {
+            let detail =
+                format!("{added} pairs were added and {removed} removed, but {held} are left");
+            violation::<P>(cpu, ViolationKind::Accounting, None, detail);
+        }
+    }
+
+    /// Pairs that the module holds.
+    pub(crate) fn pairs_held(&self) -> u64 {
+        self.added.load(Ordering::Relaxed) - self.removed.load(Ordering::Relaxed)
+    }
+}

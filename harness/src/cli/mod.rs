@@ -1,0 +1,115 @@
+//! The `pamt-bench` command: arguments, dispatch, exit codes.
+//!
+//! A file a subcommand. Results go to standard output, progress and notes to standard error; a failure
+//! is one line that names the input and the remedy, and ends the process with a code of
+//! [`Exit`](pamt_reports::exit::Exit).
+
+mod generate;
+mod hw;
+mod list;
+mod output;
+mod progress;
+mod run;
+
+use std::panic;
+use std::process::ExitCode;
+
+use clap::{CommandFactory, Parser, Subcommand};
+use pamt_reports::exit::Exit;
+use thiserror::Error;
+
+use crate::exec::RunError;
+
+/// Lock-strategy benchmarking harness and simulator for Intel TDX Dynamic PAMT
+#[derive(Debug, Parser)]
+#[command(
+    name = "pamt-bench",
+    version,
+    args_conflicts_with_subcommands = true,
+    after_help = exit_codes()
+)]
+pub struct Cli {
+    #[command(subcommand)]
+    command: Option<Command>,
+    #[command(flatten)]
+    run: run::RunArgs,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run experiments: strategies x workloads x repetitions (the default command)
+    Run(run::RunArgs),
+    /// What there is, a line each; with a name, one of them explained
+    List(list::ListArgs),
+    /// Real SEAMCALLs on this host
+    #[command(subcommand)]
+    Hw(hw::HwCommand),
+    /// Completion script for a shell
+    Completions(generate::CompletionArgs),
+    /// The manual page
+    Man,
+}
+
+/// A command that failed: what to print, and how to exit.
+#[derive(Debug, Error)]
+pub(crate) enum CliError {
+    /// An experiment.
+    #[error(transparent)]
+    Run(#[from] RunError),
+    /// Something in the arguments.
+    #[error("{0}")]
+    Usage(String),
+    /// Reading or writing.
+    #[error("cannot {doing} {path}: {source}")]
+    Io {
+        /// `write`, `read`.
+        doing: &'static str,
+        /// Which file.
+        path: String,
+        /// What the system said.
+        source: std::io::Error,
+    },
+}
+
+impl CliError {
+    fn exit(&self) -> Exit {
+        match self {
+            Self::Run(error) => error.exit(),
+            Self::Usage(_) => Exit::Usage,
+            Self::Io { .. } => Exit::Io,
+        }
+    }
+}
+
+fn exit_codes() -> String {
+    let lines = Exit::ALL.iter().map(|exit| format!("  {:>3}  {}", exit.code(), exit.meaning()));
+    format!("Exit codes:\n{}", lines.collect::<Vec<_>>().join("\n"))
+}
+
+/// Runs the command line of this process.
+#[must_use]
+pub fn main() -> ExitCode {
+    panic::set_hook(Box::new(|info| {
+        anstream::eprintln!("pamt-bench: bug: {info}\nPlease report it with the command line.");
+    }));
+    match panic::catch_unwind(|| dispatch(Cli::parse())) {
+        Ok(Ok(exit)) => exit.into(),
+        Ok(Err(error)) => {
+            anstream::eprintln!("pamt-bench: {error}");
+            error.exit().into()
+        }
+        Err(_) => Exit::Internal.into(),
+    }
+}
+
+fn dispatch(cli: Cli) -> Result<Exit, CliError> {
+    match cli.command {
+        None => run::execute(&cli.run),
+        Some(Command::Run(args)) => run::execute(&args),
+        Some(Command::List(args)) => list::execute(&args),
+        Some(Command::Hw(command)) => hw::execute(&command),
+        Some(Command::Completions(args)) => generate::completions(&args, Cli::command()),
+        Some(Command::Man) => generate::man(Cli::command()),
+    }
+}

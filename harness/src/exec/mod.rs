@@ -1,0 +1,97 @@
+//! From an experiment to a result: each world has its executor.
+
+mod convert;
+mod lines;
+mod native;
+mod prepared;
+mod sim;
+#[cfg(test)]
+mod tests;
+mod world;
+
+use pamt_reports::exit::Exit;
+use pamt_reports::schema::Run;
+use pamt_sim::machine::ProfileError;
+use pamt_sim::tdx::ModuleError;
+use pamt_strategies::platform::native::NativeError;
+use pamt_strategies::spec::SpecError;
+use thiserror::Error;
+
+use crate::experiment::Backend;
+use crate::host::PlanError;
+use crate::params::ParamError;
+use crate::workloads::UnknownWorkload;
+
+pub use prepared::Prepared;
+
+/// An experiment that could not be run.
+#[derive(Debug, Error)]
+pub enum RunError {
+    /// The strategy's spec.
+    #[error(transparent)]
+    Spec(#[from] SpecError),
+    /// The workload's name.
+    #[error(transparent)]
+    Workload(#[from] UnknownWorkload),
+    /// A `--set`.
+    #[error(transparent)]
+    Param(#[from] ParamError),
+    /// Sizes or placements.
+    #[error(transparent)]
+    Plan(#[from] PlanError),
+    /// The machine.
+    #[error(transparent)]
+    Profile(#[from] ProfileError),
+    /// The module's configuration, which follows from the sizes.
+    #[error(transparent)]
+    Module(#[from] ModuleError),
+    /// Threads of this host.
+    #[error(transparent)]
+    Native(#[from] NativeError),
+    /// A machine file that cannot be read.
+    #[error("cannot read machine {path}: {source}; `list machines` shows the built-in ones")]
+    MachineFile {
+        /// The file.
+        path: String,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// More than a comparison of this host needs.
+    #[error(
+        "--backend native: {needed} vCPUs, this host has {cpus} CPUs; lower --tds or --vcpus, or add --oversubscribe to let them take turns"
+    )]
+    Oversubscribed {
+        /// vCPUs.
+        needed: usize,
+        /// CPUs.
+        cpus: usize,
+    },
+    /// No real SEAMCALLs on this host.
+    #[error("{0}")]
+    NoHardware(String),
+}
+
+impl RunError {
+    /// The exit code that it ends the command with.
+    #[must_use]
+    pub fn exit(&self) -> Exit {
+        match self {
+            Self::NoHardware(_) => Exit::HostCannot,
+            Self::Native(NativeError::Panicked { .. }) => Exit::Internal,
+            Self::Native(NativeError::Spawn { .. }) => Exit::HostCannot,
+            _ => Exit::Usage,
+        }
+    }
+}
+
+/// Runs an experiment.
+///
+/// # Errors
+/// This host cannot run it, or a size turns out not to fit.
+pub fn run(prepared: &Prepared) -> Result<Run, RunError> {
+    match prepared.experiment.backend {
+        Backend::Sim => sim::run(prepared),
+        Backend::Native => native::run(prepared),
+        Backend::Hw => Err(RunError::NoHardware(pamt_hw::probe().to_string())),
+    }
+}

@@ -1,0 +1,68 @@
+//! An experiment with all its names looked up: what can fail for a wrong input fails here, before
+//! anything runs or is written.
+
+use std::path::Path;
+
+use pamt_sim::machine::Profile;
+use pamt_strategies::registry::{ModuleMode, StrategySpec};
+
+use super::RunError;
+use crate::experiment::{Backend, Experiment};
+use crate::host::{HostPlan, PlanError};
+use crate::params::Settings;
+use crate::workloads::WorkloadId;
+
+/// An experiment that can be run.
+#[derive(Clone, Debug)]
+pub struct Prepared {
+    /// As asked for.
+    pub experiment: Experiment,
+    /// Its strategy.
+    pub spec: StrategySpec,
+    /// Its workload.
+    pub workload: WorkloadId,
+    /// Its parameters, defaults filled in.
+    pub settings: Settings,
+    /// Its machine.
+    pub profile: Profile,
+}
+
+impl Prepared {
+    /// Looks everything up.
+    ///
+    /// # Errors
+    /// A name that does not exist, or sizes that do not fit.
+    pub fn new(experiment: &Experiment) -> Result<Self, RunError> {
+        let spec = StrategySpec::parse(&experiment.strategy)?;
+        let workload = WorkloadId::parse(&experiment.workload)?;
+        let settings = Settings::new(workload.info().name, workload.params(), &experiment.set)?;
+        let profile = machine(&experiment.machine)?;
+        let prepared = Self { experiment: experiment.clone(), spec, workload, settings, profile };
+        if experiment.backend == Backend::Sim {
+            let topology = prepared.profile.topology();
+            let plan = prepared.plan(topology.nodes())?;
+            plan.check_cpus(prepared.profile.name(), topology.cpus())?;
+        }
+        Ok(prepared)
+    }
+
+    /// Whether the module manages page pairs.
+    #[must_use]
+    pub fn dynamic(&self) -> bool {
+        self.spec.info().module == ModuleMode::Dynamic
+    }
+
+    pub(super) fn plan(&self, nodes: usize) -> Result<HostPlan, PlanError> {
+        HostPlan::new(&self.experiment, &self.settings, nodes, self.dynamic())
+    }
+}
+
+/// A built-in machine, or one in a file.
+fn machine(name: &str) -> Result<Profile, RunError> {
+    if !name.ends_with(".toml") && !Path::new(name).exists() {
+        return Ok(Profile::builtin(name)?);
+    }
+    let text = std::fs::read_to_string(name)
+        .map_err(|source| RunError::MachineFile { path: name.to_owned(), source })?;
+    Ok(Profile::parse(&text, name)?)
+}

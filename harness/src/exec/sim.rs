@@ -1,0 +1,76 @@
+//! The executor of the simulated world.
+
+use pamt_reports::schema::{self, Run};
+use pamt_sim::machine::{End, Sim, SimBuild, SimOptions, SimOutcome, Stuck};
+use pamt_strategies::measure::{FoundViolation, Measurement, Violation, ViolationKind};
+use pamt_strategies::units::{CpuId, Cycles};
+
+use super::convert::{Finished, to_run};
+#[cfg(test)]
+use super::world::{Make, assemble_with};
+use super::world::{World, assemble};
+use super::{Prepared, RunError, lines};
+use crate::books::Depth;
+
+/// CPUs of a deadlock that its report names.
+const STUCK_SHOWN: usize = 8;
+
+pub(super) fn run(prepared: &Prepared) -> Result<Run, RunError> {
+    let mut build = new_build(prepared)?;
+    let world = assemble(&mut build, prepared, Depth::Full)?;
+    Ok(finish(prepared, build, world))
+}
+
+/// Runs another strategy in the place of the one that the experiment names.
+#[cfg(test)]
+pub(crate) fn run_with(prepared: &Prepared, make: Make<'_, Sim>) -> Result<Run, RunError> {
+    let mut build = new_build(prepared)?;
+    let world = assemble_with(&mut build, prepared, Depth::Full, make)?;
+    Ok(finish(prepared, build, world))
+}
+
+fn new_build(prepared: &Prepared) -> Result<SimBuild, RunError> {
+    let options = SimOptions { seed: prepared.experiment.run_seed(), ..SimOptions::default() };
+    Ok(SimBuild::new(&prepared.profile, options)?)
+}
+
+fn finish(prepared: &Prepared, build: SimBuild, world: World<Sim>) -> Run {
+    let World { host, progress, actors } = world;
+    let clock = prepared.profile.clock();
+    let SimOutcome { elapsed, mut measurement, lines: book, end, .. } =
+        pamt_sim::run(build, actors);
+    let mut notes = prepared.profile.notes().to_vec();
+    if let End::Deadlock(stuck) = &end {
+        add_deadlock(&mut measurement, stuck, elapsed);
+        notes.push("the run ended in a deadlock: its figures cover the part before it".into());
+    }
+    let finished = Finished {
+        world: schema::World::Modelled,
+        clock,
+        elapsed,
+        measurement,
+        strategy_bytes: host.strategy.memory_bytes(),
+        pamt_pages_end: host.pamt_pages(),
+        progress: &progress,
+        lines: lines::by_object(&book, clock),
+        notes,
+    };
+    let mut run = to_run(prepared, finished);
+    run.result.partial |= end != End::Finished;
+    run
+}
+
+fn add_deadlock(measurement: &mut Measurement, stuck: &[Stuck], at: Cycles) {
+    let shown: Vec<_> = stuck.iter().take(STUCK_SHOWN).map(ToString::to_string).collect();
+    measurement.violation_count += 1;
+    measurement.violations.push(FoundViolation {
+        at,
+        cpu: stuck.first().map_or(CpuId(0), |first| first.cpu),
+        violation: Violation {
+            kind: ViolationKind::Deadlock,
+            region: None,
+            detail: format!("{} CPUs wait for each other: {}", stuck.len(), shown.join("; ")),
+        },
+        history: Vec::new(),
+    });
+}

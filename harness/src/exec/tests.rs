@@ -1,0 +1,173 @@
+//! Whole runs in the simulated world.
+
+use pamt_reports::schema::{Document, Verdict};
+use pamt_sim::Sim;
+use pamt_strategies::module::Regs;
+use pamt_strategies::pamt::{Env, PamtCache, PamtError, Strategy};
+use pamt_strategies::platform::{Ordering, Place, Platform, Words};
+use pamt_strategies::units::{Pfn, Region};
+
+use super::{Prepared, run, sim};
+use crate::experiment::Experiment;
+
+/// Small enough for a test, large enough that TDs share regions.
+fn small(strategy: &str, workload: &str) -> Experiment {
+    Experiment {
+        strategy: strategy.into(),
+        workload: workload.into(),
+        tds: 3,
+        vcpus: 2,
+        memory_bytes: 4 << 20,
+        ..Experiment::default()
+    }
+}
+
+fn document(experiment: &Experiment) -> Document {
+    let prepared = Prepared::new(experiment).expect("valid");
+    Document::new(vec![run(&prepared).expect("runs")]).without_provenance()
+}
+
+#[test]
+fn sound_strategies_end_with_balanced_books() {
+    for strategy in ["static", "global", "simple"] {
+        for workload in ["teardown", "fault-storm"] {
+            let result = document(&small(strategy, workload)).runs.remove(0).result;
+            let correctness = &result.correctness;
+            assert_eq!(correctness.verdict, Verdict::Clean, "{strategy}: {correctness:#?}");
+            assert!(!result.partial, "{strategy} {workload}: {:?}", result.notes);
+            assert_eq!(result.throughput.expect("work was done").count, 3 * 1024);
+        }
+        let teardown = document(&small(strategy, "teardown")).runs.remove(0).result;
+        assert_eq!(teardown.memory.pamt_pages_end, Some(0), "{strategy}");
+        let correctness = teardown.correctness;
+        assert_eq!(correctness.pairs_added, correctness.pairs_removed, "{strategy}");
+        assert_eq!(correctness.pairs_added > 0, strategy != "static", "{strategy}");
+    }
+}
+
+#[test]
+fn equal_seeds_give_equal_bytes_and_others_do_not() {
+    let experiment = small("global", "teardown");
+    let first = document(&experiment).to_json();
+    // After other runs in the process, and beside one on another host thread.
+    document(&small("simple", "fault-storm"));
+    let (beside, again) = rayon::join(
+        || document(&small("global", "teardown")).to_json(),
+        || document(&experiment).to_json(),
+    );
+    assert!(first == beside && first == again, "modelled results differ between equal runs");
+    let other = document(&Experiment { seed: 2, ..experiment });
+    assert_eq!(other.runs[0].result.correctness.verdict, Verdict::Clean);
+    assert!(other.to_json() != first, "the seed changes nothing");
+}
+
+/// v6 without its lock: reads the count, and adds or removes as if nobody else could.
+struct Dropped<P: Platform> {
+    refcounts: P::Words<u32>,
+}
+
+impl<P: Platform> Dropped<P> {
+    fn at(pfn: Pfn) -> usize {
+        pfn.region().0 as usize
+    }
+}
+
+impl<P: Platform> Strategy<P> for Dropped<P> {
+    fn get(
+        &self,
+        cpu: &P::Cpu,
+        env: &Env<'_, P>,
+        pfn: Pfn,
+        cache: Option<&mut PamtCache>,
+    ) -> Result<(), PamtError> {
+        let at = Self::at(pfn);
+        let count = self.refcounts.load(cpu, at, Ordering::Relaxed);
+        if count == 0 {
+            let pair = env.host.alloc_pair(cpu, cache, pfn.region()).ok_or(PamtError::NoMemory)?;
+            let status = env.ops.pamt_add(cpu, pfn.region(), pair);
+            if status.is_error() {
+                env.host.free_pair(cpu, pair);
+                return Err(PamtError::Module(status));
+            }
+        }
+        self.refcounts.store(cpu, at, count + 1, Ordering::Relaxed);
+        Ok(())
+    }
+
+    fn put(&self, cpu: &P::Cpu, env: &Env<'_, P>, pfn: Pfn) -> Result<(), PamtError> {
+        let at = Self::at(pfn);
+        let count = self.refcounts.load(cpu, at, Ordering::Relaxed);
+        if count <= 1 {
+            let pair = env.ops.pamt_remove(cpu, pfn.region()).map_err(PamtError::Module)?;
+            env.host.free_pair(cpu, pair);
+        }
+        self.refcounts.store(cpu, at, count.saturating_sub(1), Ordering::Relaxed);
+        Ok(())
+    }
+
+    fn peek_refcount(&self, cpu: &P::Cpu, region: Region) -> Option<u64> {
+        Some(u64::from(self.refcounts.peek(cpu, region.0 as usize)))
+    }
+
+    fn memory_bytes(&self) -> u64 {
+        0
+    }
+}
+
+#[test]
+fn a_strategy_that_drops_its_lock_is_found_with_the_history_of_the_region() {
+    for workload in ["teardown", "fault-storm"] {
+        let crowd = Experiment { tds: 16, ..small("global", workload) };
+        let prepared = Prepared::new(&crowd).expect("valid");
+        let run = sim::run_with(&prepared, &|build, params| {
+            let place = Place::packed("refcounts", params.regions);
+            Box::new(Dropped::<Sim> { refcounts: Sim::words(build, place) })
+        });
+        let correctness = run.expect("runs").result.correctness;
+        assert_eq!(correctness.verdict, Verdict::Violations, "{workload}");
+        let told = correctness.violations.iter().any(|found| !found.history.is_empty());
+        assert!(told, "{workload}: {:#?}", correctness.violations);
+    }
+}
+
+/// Never gives a pair: every page reaches the module without one.
+struct Never;
+
+impl<P: Platform> Strategy<P> for Never {
+    fn get(
+        &self,
+        _: &P::Cpu,
+        _: &Env<'_, P>,
+        _: Pfn,
+        _: Option<&mut PamtCache>,
+    ) -> Result<(), PamtError> {
+        Ok(())
+    }
+
+    fn put(&self, _: &P::Cpu, _: &Env<'_, P>, _: Pfn) -> Result<(), PamtError> {
+        Ok(())
+    }
+
+    fn after_page(
+        &self,
+        cpu: &P::Cpu,
+        _: &Env<'_, P>,
+        _: Pfn,
+        call: pamt_strategies::pamt::Call<'_, P>,
+    ) -> Result<Regs, PamtError> {
+        Ok(call(cpu))
+    }
+
+    fn memory_bytes(&self) -> u64 {
+        0
+    }
+}
+
+#[test]
+fn a_page_without_its_pair_is_a_violation_and_the_run_is_partial() {
+    let prepared = Prepared::new(&small("global", "fault-storm")).expect("valid");
+    let run = sim::run_with(&prepared, &|_, _| Box::new(Never)).expect("runs");
+    assert!(run.result.partial);
+    assert_eq!(run.result.correctness.verdict, Verdict::Violations);
+    assert_eq!(run.result.correctness.violations[0].kind, "missing_pair");
+}

@@ -1,0 +1,102 @@
+//! Everything of a run that is the same in every world: strategy, module, host and actors.
+
+use std::sync::Arc;
+
+use pamt_sim::machine::Profile;
+use pamt_sim::tdx::{CostTable, Module, ModuleConfig};
+use pamt_strategies::locks::LockShared;
+use pamt_strategies::pamt::Strategy;
+use pamt_strategies::platform::{Actor, Home, Platform};
+use pamt_strategies::registry::{self, StrategyParams};
+use pamt_strategies::units::{CpuId, NodeId};
+
+use super::{Prepared, RunError};
+use crate::books::Depth;
+use crate::host::{Host, HostCosts, HostPlan, PageAllocator, Parts, Td};
+use crate::workloads::Progress;
+
+/// A world that is ready to run.
+pub(crate) struct World<P: Platform> {
+    pub(crate) host: Arc<Host<P>>,
+    pub(crate) progress: Arc<Progress>,
+    pub(crate) actors: Vec<Actor<P>>,
+}
+
+/// How to build the strategy: from the registry, or a test's own.
+pub(crate) type Make<'a, P> =
+    &'a dyn Fn(&mut <P as Platform>::Build, &StrategyParams<'_, P>) -> Box<dyn Strategy<P>>;
+
+/// Builds the world of an experiment with the strategy that it names.
+pub(super) fn assemble<P: Platform>(
+    build: &mut P::Build,
+    prepared: &Prepared,
+    depth: Depth,
+) -> Result<World<P>, RunError> {
+    let make = |build: &mut P::Build, params: &StrategyParams<'_, P>| {
+        registry::build(&prepared.spec, build, params)
+    };
+    assemble_with(build, prepared, depth, &make)
+}
+
+/// The same with another strategy in its place.
+pub(crate) fn assemble_with<P: Platform>(
+    build: &mut P::Build,
+    prepared: &Prepared,
+    depth: Depth,
+    make: Make<'_, P>,
+) -> Result<World<P>, RunError> {
+    let nodes = P::node_count(build);
+    let plan = prepared.plan(nodes)?;
+    let costs = HostCosts::load(P::clock(build), |key| host_value(&prepared.profile, key))?;
+    let locks = LockShared::new(build);
+    let params = StrategyParams {
+        regions: plan.map.regions() as usize,
+        // vzalloc() by the CPU that initialises the subsystem: node 0.
+        home: Home::Node(NodeId(0)),
+        locks: &locks,
+    };
+    let strategy = make(build, &params);
+    let config = module_config(&plan, prepared);
+    let module = Arc::new(Module::new(build, &config, &CostTable::default())?);
+    let node_of: Vec<_> =
+        (0..P::cpu_count(build)).map(|cpu| P::node_of(build, CpuId(cpu as u16))).collect();
+    let tds = tds(&plan, plan.pin(&prepared.experiment.machine, &node_of)?);
+    let pages = PageAllocator::new(build, &plan, &costs, &locks);
+    let parts = Parts { costs, strategy, module, locks, pages, tds, depth };
+    let host = Host::new(build, plan, parts);
+    let progress = Arc::new(Progress::new(host.plan.tds));
+    let actors = prepared.workload.actors(build, &host, &progress, &prepared.settings);
+    Ok(World { host, progress, actors })
+}
+
+/// A cost of the host kernel. Few machines have their own: the rest take those of `spr-2s`.
+fn host_value(profile: &Profile, key: &str) -> Result<f64, RunError> {
+    if let Ok(value) = profile.value(key) {
+        return Ok(value.v);
+    }
+    Ok(Profile::builtin("spr-2s")?.value(key)?.v)
+}
+
+fn tds(plan: &HostPlan, pinned: Vec<(NodeId, Vec<CpuId>)>) -> Vec<Td> {
+    let mut slots = vec![0_u64; usize::from(u8::MAX) + 1];
+    pinned
+        .into_iter()
+        .enumerate()
+        .map(|(id, place)| {
+            let slot = &mut slots[usize::from(place.0.0)];
+            *slot += 1;
+            Td::new(id as u32, *slot - 1, place, plan.pages_per_td)
+        })
+        .collect()
+}
+
+fn module_config(plan: &HostPlan, prepared: &Prepared) -> ModuleConfig {
+    // Tables of each level that a TD of this size can have, and its root.
+    let tables: u64 = (1..=3).map(|level| plan.pages_per_td.div_ceil(1 << (9 * level))).sum();
+    ModuleConfig {
+        sept_pages: plan.tds * (tables as u32 + 1),
+        packages: prepared.profile.topology().sockets as u8,
+        dynamic: prepared.dynamic(),
+        ..ModuleConfig::dynamic(plan.map.regions(), plan.tds, plan.vcpus)
+    }
+}

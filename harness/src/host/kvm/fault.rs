@@ -1,0 +1,188 @@
+//! The private fault (upstream v6 08-11/11).
+//!
+//! Exit; top up the caches, where sleeping is allowed; guest_memfd finds or allocates the page and
+//! clears it; `mmu_lock` is taken shared; missing tables are linked (get, TDH.MEM.SEPT.ADD) and the
+//! page is mapped (get, TDH.MEM.PAGE.AUG); unlock; enter the TD again. BUSY from a leaf, or an entry
+//! that another vCPU has frozen, ends the attempt: the lock is dropped, and the access faults again.
+//! Then the guest accepts the page, which zeroes it.
+
+use pamt_strategies::locks::RwLock;
+use pamt_strategies::measure::{Observation, Op};
+use pamt_strategies::module::{Leaf, Regs, Status, StatusName};
+use pamt_strategies::pamt::PamtError;
+use pamt_strategies::platform::{BulkKind, Platform};
+use pamt_strategies::units::{Cycles, PAGE_BYTES, Pfn};
+
+use super::HostError;
+use crate::host::td::{Entry, TABLE_LEVELS};
+use crate::host::{Host, Td, Vcpu};
+
+/// Tables that a vCPU keeps at hand: one for each level (PT64_ROOT_MAX_LEVEL).
+const TABLES_AT_HAND: usize = 5;
+
+/// How one attempt of a fault ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Attempt {
+    Mapped,
+    Again,
+}
+
+impl<P: Platform> Host<P> {
+    /// A private fault of `gfn`, from exit to re-entry, and the guest's ACCEPT.
+    pub(crate) fn fault(&self, cpu: &P::Cpu, vcpu: &mut Vcpu, gfn: u64) -> Result<(), HostError> {
+        loop {
+            P::observe(cpu, Observation::Begin(Op::Fault));
+            let attempt = self.attempt(cpu, vcpu, gfn);
+            self.spend(cpu, Op::KvmWork, self.half_exit());
+            P::observe(cpu, Observation::End(Op::Fault));
+            match attempt? {
+                Attempt::Mapped => break,
+                Attempt::Again => P::observe(cpu, Observation::Retry(Op::Fault)),
+            }
+        }
+        self.accept(cpu, vcpu, gfn);
+        Ok(())
+    }
+
+    fn half_exit(&self) -> Cycles {
+        Cycles(self.costs.exit_entry.0 / 2)
+    }
+
+    fn attempt(&self, cpu: &P::Cpu, vcpu: &mut Vcpu, gfn: u64) -> Result<Attempt, HostError> {
+        let td = &self.tds[vcpu.td as usize];
+        self.spend(cpu, Op::KvmWork, self.half_exit() + self.costs.fault_work);
+        self.top_up(cpu, vcpu, td)?;
+        let page = self.gmem_page(cpu, vcpu, td, gfn)?;
+        let held = self.mmu_lock.read(cpu, td.id as usize, page.region());
+        let outcome = self.map(cpu, vcpu, td, gfn, page);
+        self.mmu_lock.read_unlock(cpu, held);
+        outcome
+    }
+
+    fn top_up(&self, cpu: &P::Cpu, vcpu: &mut Vcpu, td: &Td) -> Result<(), HostError> {
+        self.pages.topup(cpu, vcpu.on, td.node, &mut vcpu.cache);
+        while vcpu.tables.len() < TABLES_AT_HAND {
+            let page = self.pages.kernel_page(cpu, vcpu.on, td.node);
+            vcpu.tables.push(page.ok_or(HostError::NoMemory { td: td.id })?);
+        }
+        Ok(())
+    }
+
+    /// guest_memfd's page for `gfn`: the one of an earlier attempt, or a new, cleared one.
+    fn gmem_page(
+        &self,
+        cpu: &P::Cpu,
+        vcpu: &mut Vcpu,
+        td: &Td,
+        gfn: u64,
+    ) -> Result<Pfn, HostError> {
+        if let Some((_, page)) = vcpu.pending.filter(|(pending, _)| *pending == gfn) {
+            self.spend(cpu, Op::KvmWork, self.costs.list_op);
+            return Ok(page);
+        }
+        P::observe(cpu, Observation::Begin(Op::KvmWork));
+        P::work(cpu, self.costs.gmem_page);
+        let page = self.pages.guest_page(cpu, vcpu.on, td, gfn);
+        if let Some(page) = page {
+            P::bulk(cpu, BulkKind::Store, PAGE_BYTES, self.pages.node_of(page));
+        }
+        P::observe(cpu, Observation::End(Op::KvmWork));
+        let page = page.ok_or(HostError::NoMemory { td: td.id })?;
+        vcpu.pending = Some((gfn, page));
+        Ok(page)
+    }
+
+    /// Under `mmu_lock`: the missing tables from the top (`tdx_sept_map_nonleaf_spte()`), then the
+    /// page (`tdx_sept_map_leaf_spte()`).
+    fn map(
+        &self,
+        cpu: &P::Cpu,
+        vcpu: &mut Vcpu,
+        td: &Td,
+        gfn: u64,
+        page: Pfn,
+    ) -> Result<Attempt, HostError> {
+        for level in TABLE_LEVELS.rev() {
+            match td.tables_of(level).freeze(gfn >> (9 * level)) {
+                Entry::Present => {}
+                Entry::Frozen => return Ok(Attempt::Again),
+                Entry::Won => match self.link_table(cpu, vcpu, td, gfn, level)? {
+                    Attempt::Mapped => {}
+                    Attempt::Again => return Ok(Attempt::Again),
+                },
+            }
+        }
+        let regs =
+            Regs { rcx: Td::gpa(gfn), rdx: td.tdr().hpa(), r8: page.hpa(), ..Regs::default() };
+        let outcome = self.give(cpu, Leaf::MemPageAug, regs, page, Some(&mut vcpu.cache));
+        let attempt = judge(td, Leaf::MemPageAug, page, outcome)?;
+        if attempt == Attempt::Mapped {
+            td.mapped.set(gfn, Some(page));
+            vcpu.pending = None;
+        }
+        Ok(attempt)
+    }
+
+    fn link_table(
+        &self,
+        cpu: &P::Cpu,
+        vcpu: &mut Vcpu,
+        td: &Td,
+        gfn: u64,
+        level: u64,
+    ) -> Result<Attempt, HostError> {
+        let at = gfn >> (9 * level);
+        let page = vcpu.tables.pop().expect("topped up before the lock was taken");
+        let gpa = Td::gpa(at << (9 * level)) | level;
+        let regs = Regs { rcx: gpa, rdx: td.tdr().hpa(), r8: page.hpa(), ..Regs::default() };
+        let outcome = self.give(cpu, Leaf::MemSeptAdd, regs, page, Some(&mut vcpu.cache));
+        let attempt = judge(td, Leaf::MemSeptAdd, page, outcome);
+        let linked = attempt == Ok(Attempt::Mapped);
+        if !linked {
+            vcpu.tables.push(page);
+        }
+        td.tables_of(level).set(at, linked.then_some(page));
+        attempt
+    }
+
+    /// The guest takes the page: TDG.MEM.PAGE.ACCEPT zeroes it with its own key.
+    fn accept(&self, cpu: &P::Cpu, vcpu: &Vcpu, gfn: u64) {
+        let td = &self.tds[vcpu.td as usize];
+        let home = td.mapped.page(gfn).map_or(td.node, |page| self.pages.node_of(page));
+        P::observe(cpu, Observation::Begin(Op::Guest));
+        P::bulk(cpu, BulkKind::DirectStore, PAGE_BYTES, home);
+        P::observe(cpu, Observation::End(Op::Guest));
+    }
+
+    /// Gives what a vCPU has at hand back, when its thread ends.
+    pub(crate) fn retire(&self, cpu: &P::Cpu, vcpu: &mut Vcpu) {
+        self.pages.drain(cpu, vcpu.on, &mut vcpu.cache);
+        for page in vcpu.tables.drain(..) {
+            self.pages.free_kernel_page(cpu, vcpu.on, page);
+        }
+        if let Some((_, page)) = vcpu.pending.take() {
+            self.pages.free_guest_page(cpu, vcpu.on, page);
+        }
+    }
+}
+
+fn judge(
+    td: &Td,
+    leaf: Leaf,
+    page: Pfn,
+    outcome: Result<Status, PamtError>,
+) -> Result<Attempt, HostError> {
+    match outcome {
+        Ok(status) if !status.is_error() => Ok(Attempt::Mapped),
+        // A lost race is not the guest's fault: -EBUSY, and it faults again.
+        Ok(status)
+            if [StatusName::OperandBusy, StatusName::MissingPamtPagePair]
+                .iter()
+                .any(|name| status.is(*name)) =>
+        {
+            Ok(Attempt::Again)
+        }
+        Ok(status) => Err(HostError::Leaf { leaf, pfn: page.0, status }),
+        Err(_) => Err(HostError::NoMemory { td: td.id }),
+    }
+}

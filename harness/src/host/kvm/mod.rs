@@ -1,0 +1,116 @@
+//! KVM's paths around a strategy: a file a path.
+
+mod fault;
+mod reclaim;
+mod setup;
+
+pub(crate) use reclaim::share;
+pub(crate) use setup::stretches;
+
+use pamt_strategies::measure::{Observation, Op};
+use pamt_strategies::module::{Leaf, Regs, Status};
+use pamt_strategies::pamt::{PamtCache, PamtError};
+use pamt_strategies::platform::Platform;
+use pamt_strategies::units::{Cycles, Pfn};
+use thiserror::Error;
+
+use super::Host;
+
+/// A path that could not go on. The run ends with what it has.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub(crate) enum HostError {
+    /// The page allocator is empty.
+    #[error("TD {td} found no free page; give the host more memory (--set host_memory=64GiB)")]
+    NoMemory {
+        /// Its number.
+        td: u32,
+    },
+    /// A SEAMCALL failed in a way that no retry mends.
+    #[error("{} of pfn {pfn:#x} failed: {status}", leaf.name())]
+    Leaf {
+        /// The leaf.
+        leaf: Leaf,
+        /// The page.
+        pfn: u64,
+        /// Its status.
+        status: Status,
+    },
+    /// A pair could not be had before the run.
+    #[error("no PAMT page pair for pfn {pfn:#x} before the run: {error}")]
+    Setup {
+        /// The page.
+        pfn: u64,
+        /// What the strategy said.
+        error: PamtError,
+    },
+}
+
+impl<P: Platform> Host<P> {
+    /// Work of the host kernel that is accounted to `op`.
+    fn spend(&self, cpu: &P::Cpu, op: Op, length: Cycles) {
+        P::observe(cpu, Observation::Begin(op));
+        P::work(cpu, length);
+        P::observe(cpu, Observation::End(op));
+    }
+
+    /// Gives `page` to the module through `leaf`, with its pair in place. Ok is the status of the
+    /// leaf, or of the PAMT.ADD that failed before it.
+    fn give(
+        &self,
+        cpu: &P::Cpu,
+        leaf: Leaf,
+        regs: Regs,
+        page: Pfn,
+        cache: Option<&mut PamtCache>,
+    ) -> Result<Status, PamtError> {
+        let mut call = |cpu: &P::Cpu| self.module.seamcall(cpu, leaf, regs);
+        match self.strategy.with_page(cpu, &self.env(), page, cache, &mut call) {
+            Ok(out) => {
+                let status = out.status();
+                if status.is_error() {
+                    self.books.refused::<P>(cpu, page, status);
+                } else {
+                    self.books.used(page);
+                }
+                Ok(status)
+            }
+            Err(PamtError::NoMemory) => Err(PamtError::NoMemory),
+            Err(error @ PamtError::Module(status)) => {
+                self.books.get_failed::<P>(cpu, page, error);
+                Ok(status)
+            }
+        }
+    }
+
+    /// Takes `page` from the module through `leaf`, then drops its pair. `gone` runs when the leaf
+    /// succeeded, before the put begins. Ok: the page is the host's again (its pair may have leaked,
+    /// which the books report).
+    fn take(
+        &self,
+        cpu: &P::Cpu,
+        leaf: Leaf,
+        regs: Regs,
+        page: Pfn,
+        gone: impl Fn(),
+    ) -> Result<(), HostError> {
+        let mut call = |cpu: &P::Cpu| {
+            let out = self.module.seamcall(cpu, leaf, regs);
+            if !out.status().is_error() {
+                self.books.unused(page);
+                gone();
+            }
+            out
+        };
+        match self.strategy.after_page(cpu, &self.env(), page, &mut call) {
+            Ok(out) if out.status().is_error() => {
+                self.books.put_failed::<P>(cpu, page, &out.status());
+                Err(HostError::Leaf { leaf, pfn: page.0, status: out.status() })
+            }
+            Ok(_) => Ok(()),
+            Err(error) => {
+                self.books.put_failed::<P>(cpu, page, &error);
+                Ok(())
+            }
+        }
+    }
+}

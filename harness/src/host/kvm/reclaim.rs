@@ -1,0 +1,123 @@
+//! Reclaim of a TD's pages after its key id is released (TEARDOWN state).
+//!
+//! For each page TDH.PHYMEM.PAGE.RECLAIM, the strategy's put, a clear by MOVDIR64B where the machine
+//! has the partial-write erratum, and the page goes back to the allocator. `mmu_lock` is held
+//! exclusively and offered now and then, as `cond_resched_rwlock_write()` does, so several threads of
+//! one TD take turns. Guest pages come first, then tables, then control pages with the TDR last, whose
+//! cache lines are written back under the module's own key.
+
+use core::ops::Range;
+
+use pamt_strategies::locks::RwLock;
+use pamt_strategies::measure::{Observation, Op};
+use pamt_strategies::module::{Leaf, Regs};
+use pamt_strategies::platform::{BulkKind, Platform};
+use pamt_strategies::units::{PAGE_BYTES, Pfn, Region};
+
+use super::HostError;
+use crate::host::plan::Clear;
+use crate::host::td::Entries;
+use crate::host::{Host, Td};
+
+/// Pages that are reclaimed before `mmu_lock` is offered to others.
+const CHUNK: u64 = 512;
+
+impl<P: Platform> Host<P> {
+    /// Reclaims the guest pages of `pages`.
+    pub(crate) fn reclaim_guest(
+        &self,
+        cpu: &P::Cpu,
+        td: u32,
+        pages: Range<u64>,
+    ) -> Result<(), HostError> {
+        let td = &self.tds[td as usize];
+        let mut next = pages.start;
+        while next < pages.end {
+            let stop = (next + CHUNK).min(pages.end);
+            let region = td.mapped.page(next).map_or(Region(0), Pfn::region);
+            let held = self.mmu_lock.write(cpu, td.id as usize, region);
+            let outcome = (next..stop).try_for_each(|gfn| {
+                self.reclaim_page(cpu, &td.mapped, gfn, |page| {
+                    self.pages.free_guest_page(cpu, P::cpu(cpu), page);
+                })
+            });
+            self.mmu_lock.write_unlock(cpu, held);
+            outcome?;
+            next = stop;
+        }
+        Ok(())
+    }
+
+    /// Reclaims the tables and control pages of a TD that has no guest pages left.
+    pub(crate) fn reclaim_td(&self, cpu: &P::Cpu, td: u32) -> Result<(), HostError> {
+        let td = &self.tds[td as usize];
+        for entries in &td.tables {
+            self.reclaim_kernel(cpu, entries, 0..entries.len())?;
+        }
+        let tdr = td.tdr();
+        self.reclaim_kernel(cpu, &td.control, 1..td.control.len())?;
+        self.reclaim_kernel(cpu, &td.control, 0..1)?;
+        self.module.seamcall(
+            cpu,
+            Leaf::PhymemPageWbinvd,
+            Regs { rcx: tdr.hpa(), ..Regs::default() },
+        );
+        Ok(())
+    }
+
+    fn reclaim_kernel(
+        &self,
+        cpu: &P::Cpu,
+        entries: &Entries,
+        range: Range<u64>,
+    ) -> Result<(), HostError> {
+        let mut range = range;
+        range.try_for_each(|at| {
+            self.reclaim_page(cpu, entries, at, |page| {
+                self.pages.free_kernel_page(cpu, P::cpu(cpu), page);
+            })
+        })
+    }
+
+    fn reclaim_page(
+        &self,
+        cpu: &P::Cpu,
+        entries: &Entries,
+        at: u64,
+        free: impl Fn(Pfn),
+    ) -> Result<(), HostError> {
+        let Some(page) = entries.page(at) else {
+            return Ok(());
+        };
+        P::observe(cpu, Observation::Begin(Op::PageReclaim));
+        self.spend(cpu, Op::KvmWork, self.costs.page_work);
+        let regs = Regs { rcx: page.hpa(), ..Regs::default() };
+        let outcome = self.take(cpu, Leaf::PhymemPageReclaim, regs, page, || entries.set(at, None));
+        if outcome.is_ok() {
+            P::observe(cpu, Observation::Begin(Op::KvmWork));
+            self.clear_freed(cpu, page);
+            free(page);
+            P::observe(cpu, Observation::End(Op::KvmWork));
+        }
+        P::observe(cpu, Observation::End(Op::PageReclaim));
+        outcome
+    }
+
+    fn clear_freed(&self, cpu: &P::Cpu, page: Pfn) {
+        let clear = match self.plan.clear_freed {
+            Clear::Erratum => self.costs.erratum,
+            Clear::Always => true,
+            Clear::Never => false,
+        };
+        if clear {
+            P::bulk(cpu, BulkKind::DirectStore, PAGE_BYTES, self.pages.node_of(page));
+        }
+    }
+}
+
+/// The guest pages of one of `threads` threads of a TD: equal, contiguous parts in whole chunks.
+pub(crate) fn share(td: &Td, thread: u64, threads: u64) -> Range<u64> {
+    let chunks = td.pages().div_ceil(CHUNK);
+    let from = |thread: u64| (chunks * thread / threads * CHUNK).min(td.pages());
+    from(thread)..from(thread + 1)
+}

@@ -1,0 +1,136 @@
+//! States that runs start from, reached by the strategy's own code while nothing takes time
+//! ([`Platform::prepare`]).
+
+use pamt_strategies::module::{Leaf, Operand, Regs, Status, StatusName};
+use pamt_strategies::platform::Platform;
+use pamt_strategies::units::{CpuId, Pfn};
+
+use super::HostError;
+use crate::host::{Host, Td, Vcpu};
+
+/// 4 KiB pages that a vCPU faults before it goes on to its next stretch: 2 MiB.
+pub(crate) const STRETCH: u64 = 512;
+
+/// The guest pages that vCPU `vcpu` of `vcpus` faults, in its order: firmware accepts memory in
+/// stretches of 2 MiB, dealt to the vCPUs in turn.
+pub(crate) fn stretches(pages: u64, vcpu: u64, vcpus: u64) -> impl Iterator<Item = u64> {
+    (vcpu * STRETCH..pages)
+        .step_by((vcpus * STRETCH) as usize)
+        .flat_map(move |start| start..(start + STRETCH).min(pages))
+}
+
+impl<P: Platform> Host<P> {
+    /// Creates all TDs: RUNNABLE, without guest memory.
+    pub(crate) fn create_tds(&self, cpu: &P::Cpu) -> Result<(), HostError> {
+        self.tds.iter().try_for_each(|td| self.create_td(cpu, td))
+    }
+
+    fn create_td(&self, cpu: &P::Cpu, td: &Td) -> Result<(), HostError> {
+        for at in 0..td.control.len() {
+            let page = self.pages.kernel_page(cpu, td.cpus[0], td.node);
+            let page = page.ok_or(HostError::NoMemory { td: td.id })?;
+            td.control.set(at, Some(page));
+            if let Err(error) = self.hold_pair(cpu, page) {
+                td.control.set(at, None);
+                self.pages.free_kernel_page(cpu, td.cpus[0], page);
+                return Err(error);
+            }
+        }
+        let pages: Vec<_> = td.control.pages().collect();
+        self.module.create_td(cpu, &pages).map_err(|status| HostError::Leaf {
+            leaf: Leaf::MngCreate,
+            pfn: td.tdr().0,
+            status,
+        })
+    }
+
+    /// A pair for the region of `page`, as if a leaf had taken the page.
+    fn hold_pair(&self, cpu: &P::Cpu, page: Pfn) -> Result<(), HostError> {
+        let mut call = |cpu: &P::Cpu| {
+            let present =
+                !self.plan.dynamic || self.module.pamt_present(cpu, page.region()).unwrap_or(false);
+            let missing = Status::with(StatusName::MissingPamtPagePair, Operand::RCX);
+            Regs { rax: if present { 0 } else { missing.0 }, ..Regs::default() }
+        };
+        let taken = self.strategy.with_page(cpu, &self.env(), page, None, &mut call);
+        match taken.map(|out| out.status()) {
+            Ok(status) if !status.is_error() => {
+                self.books.used(page);
+                Ok(())
+            }
+            Ok(status) => {
+                self.books.refused::<P>(cpu, page, status);
+                Err(HostError::Leaf { leaf: Leaf::MngCreate, pfn: page.0, status })
+            }
+            Err(error) => Err(HostError::Setup { pfn: page.0, error }),
+        }
+    }
+
+    /// Maps all guest pages of all TDs. The vCPUs fault in turn, so that the page allocator sees what
+    /// it sees when TDs boot side by side: CPUs of all of them that take batches from one zone.
+    pub(crate) fn populate(&self, cpu: &P::Cpu) -> Result<(), HostError> {
+        let vcpus = u64::from(self.plan.vcpus);
+        let mut threads: Vec<_> = self
+            .tds
+            .iter()
+            .flat_map(|td| {
+                td.cpus.iter().enumerate().map(move |(index, on)| {
+                    let order = stretches(td.pages(), index as u64, vcpus);
+                    (Vcpu::new(td.id, *on), order)
+                })
+            })
+            .collect();
+        while !threads.is_empty() {
+            let at = (P::random(cpu) % threads.len() as u64) as usize;
+            let (vcpu, order) = &mut threads[at];
+            match order.next() {
+                Some(gfn) => self.fault(cpu, vcpu, gfn)?,
+                None => {
+                    self.retire(cpu, vcpu);
+                    drop(threads.swap_remove(at));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Brings all TDs to TEARDOWN state: their pages may be reclaimed.
+    pub(crate) fn release_keys(&self, cpu: &P::Cpu) -> Result<(), HostError> {
+        self.tds.iter().try_for_each(|td| {
+            self.module.tear_down(cpu, td.tdr()).map_err(|status| HostError::Leaf {
+                leaf: Leaf::MngKeyFreeid,
+                pfn: td.tdr().0,
+                status,
+            })
+        })
+    }
+
+    /// The vCPU threads of all TDs: TD, index, CPU.
+    pub(crate) fn vcpus(&self) -> impl Iterator<Item = (&Td, u64, CpuId)> {
+        self.tds.iter().flat_map(|td| {
+            td.cpus.iter().enumerate().map(move |(index, on)| (td, index as u64, *on))
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn the_vcpus_of_a_td_fault_each_page_once(pages in 1_u64..5000, vcpus in 1_u64..9) {
+            let mut seen = BTreeSet::new();
+            for vcpu in 0..vcpus {
+                for gfn in stretches(pages, vcpu, vcpus) {
+                    prop_assert!(seen.insert(gfn));
+                }
+            }
+            prop_assert_eq!(seen.len() as u64, pages);
+        }
+    }
+}

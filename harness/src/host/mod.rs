@@ -1,0 +1,156 @@
+//! The host: physical memory, page allocator, TDs and KVM's paths around a strategy.
+//!
+//! Generic over the world only. [`Host`] owns everything that the actors of a run share; a workload
+//! makes actors that call its paths ([`kvm`]).
+
+mod costs;
+mod kvm;
+mod memory;
+mod pages;
+mod plan;
+mod td;
+
+use std::sync::Arc;
+
+use pamt_sim::tdx::{Module, TdPages};
+use pamt_strategies::locks::{LockPlan, LockShared, QRwLock};
+use pamt_strategies::module::{PamtOps, PamtPair, Status, TdLeaves};
+use pamt_strategies::pamt::{Env, HostMemory, PamtCache, Strategy};
+use pamt_strategies::platform::{Home, Platform};
+use pamt_strategies::units::{Pfn, Region};
+
+use crate::books::{Books, Depth};
+
+pub(crate) use costs::{HostCosts, exponential};
+pub(crate) use kvm::{HostError, share, stretches};
+pub(crate) use memory::PageAllocator;
+pub use pages::{PLACEMENTS, Placement, PlacementInfo, UnknownPlacement, Use};
+pub use plan::PlanError;
+pub(crate) use plan::{HostPlan, PARAMS};
+pub(crate) use td::{Td, Vcpu};
+
+/// The module as the host sees it: both traits in one object, and the states that runs start from.
+pub(crate) trait Seam<P: Platform>: PamtOps<P> + TdLeaves<P> {
+    /// Makes a RUNNABLE TD of a TDR page and its TDCS pages, whose regions have pairs.
+    fn create_td(&self, cpu: &P::Cpu, pages: &[Pfn]) -> Result<(), Status>;
+    /// Brings a TD to TEARDOWN state.
+    fn tear_down(&self, cpu: &P::Cpu, tdr: Pfn) -> Result<(), Status>;
+}
+
+impl<P: Platform> Seam<P> for Module<P> {
+    fn create_td(&self, cpu: &P::Cpu, pages: &[Pfn]) -> Result<(), Status> {
+        let tdcx = core::array::from_fn(|at| pages[at + 1]);
+        self.create_td_for_setup(cpu, TdPages { tdr: pages[0], tdcx })
+    }
+
+    fn tear_down(&self, cpu: &P::Cpu, tdr: Pfn) -> Result<(), Status> {
+        self.tear_down_for_setup(cpu, tdr)
+    }
+}
+
+/// Everything that the actors of a run share.
+pub(crate) struct Host<P: Platform> {
+    pub(crate) plan: HostPlan,
+    pub(crate) costs: HostCosts,
+    pub(crate) strategy: Box<dyn Strategy<P>>,
+    module: Arc<dyn Seam<P>>,
+    pages: PageAllocator<P>,
+    mmu_lock: QRwLock<P>,
+    books: Books,
+    pub(crate) tds: Vec<Td>,
+}
+
+/// What a [`Host`] is built from, besides its plan.
+pub(crate) struct Parts<P: Platform> {
+    pub(crate) costs: HostCosts,
+    pub(crate) strategy: Box<dyn Strategy<P>>,
+    pub(crate) module: Arc<dyn Seam<P>>,
+    pub(crate) locks: LockShared<P>,
+    pub(crate) pages: PageAllocator<P>,
+    pub(crate) tds: Vec<Td>,
+    pub(crate) depth: Depth,
+}
+
+impl<P: Platform> Host<P> {
+    /// A host with TDs that hold no memory yet.
+    pub(crate) fn new(build: &mut P::Build, plan: HostPlan, parts: Parts<P>) -> Arc<Self> {
+        let locks = LockPlan::new("mmu_lock", plan.tds as usize).home(Home::Interleaved);
+        Arc::new(Self {
+            costs: parts.costs,
+            strategy: parts.strategy,
+            module: parts.module,
+            pages: parts.pages,
+            mmu_lock: QRwLock::new(build, &locks, &parts.locks),
+            books: Books::new(parts.depth, plan.map.regions()),
+            tds: parts.tds,
+            plan,
+        })
+    }
+
+    /// What the strategy works with.
+    fn env(&self) -> Env<'_, P> {
+        Env { ops: self, host: self }
+    }
+
+    /// Pages of the strategy's pairs that the module holds.
+    pub(crate) fn pamt_pages(&self) -> u64 {
+        2 * self.books.pairs_held()
+    }
+
+    /// Ends a run: gives back what the strategy kept on purpose, and checks the books. Called once,
+    /// when no other CPU is in a path of this host.
+    pub(crate) fn conclude(&self, cpu: &P::Cpu) {
+        if let Err(error) = self.strategy.quiesce(cpu, &self.env()) {
+            self.books.put_failed::<P>(cpu, Pfn(0), &error);
+        }
+        let guest = self.tds.iter().flat_map(|td| td.mapped.pages());
+        let kernel = self.tds.iter().flat_map(Td::kernel_pages);
+        let held = guest.clone().chain(kernel.clone());
+        self.books.check_end::<P>(cpu, &*self.strategy, held, self.plan.dynamic);
+        let (guest, kernel) = (guest.count() as u64, kernel.count() as u64);
+        self.pages.check_end(cpu, guest, kernel, self.pamt_pages());
+    }
+}
+
+impl<P: Platform> PamtOps<P> for Host<P> {
+    fn pamt_add(&self, cpu: &P::Cpu, region: Region, pair: PamtPair) -> Status {
+        let status = self.module.pamt_add(cpu, region, pair);
+        if !status.is_error() {
+            self.books.added(region, pair);
+        }
+        status
+    }
+
+    fn pamt_remove(&self, cpu: &P::Cpu, region: Region) -> Result<PamtPair, Status> {
+        let pair = self.module.pamt_remove(cpu, region)?;
+        self.books.removed::<P>(cpu, region);
+        Ok(pair)
+    }
+
+    fn pamt_present(&self, cpu: &P::Cpu, region: Region) -> Result<bool, Status> {
+        self.module.pamt_present(cpu, region)
+    }
+}
+
+impl<P: Platform> HostMemory<P> for Host<P> {
+    fn alloc_pair(
+        &self,
+        cpu: &P::Cpu,
+        cache: Option<&mut PamtCache>,
+        near: Region,
+    ) -> Option<PamtPair> {
+        self.pages.alloc_pair(cpu, cache, near)
+    }
+
+    fn reset_pair(&self, cpu: &P::Cpu, pair: PamtPair) {
+        self.pages.reset_pair(cpu, pair);
+    }
+
+    fn free_pair(&self, cpu: &P::Cpu, pair: PamtPair) {
+        self.pages.free_pair(cpu, pair);
+    }
+
+    fn recache_pair(&self, cpu: &P::Cpu, cache: &mut PamtCache, pair: PamtPair) {
+        self.pages.recache_pair(cpu, cache, pair);
+    }
+}

@@ -1,0 +1,202 @@
+//! What a host is made of, as plain data: from an experiment to sizes, placements and pinning.
+
+use pamt_strategies::units::{CpuId, NodeId, PAGE_BYTES};
+use thiserror::Error;
+
+use super::pages::Demand;
+use super::pages::{MapError, MemoryMap, Placement, UnknownPlacement, Use};
+use crate::experiment::Experiment;
+use crate::params::{Kind, Param, Settings};
+
+/// Control pages of a TD without vCPUs: TDR and 6 TDCS pages.
+const TD_PAGES: u64 = 7;
+/// Control pages of a vCPU: TDVPR and 5 TDCX pages.
+const VCPU_PAGES: u64 = 6;
+/// Pages of a topped-up PAMT cache: a pair for each level below the root, and one for the leaf
+/// (PT64_ROOT_MAX_LEVEL = 5).
+pub(crate) const CACHE_PAGES: usize = 10;
+
+/// Parameters of the host model that `--set` takes with every workload.
+pub(crate) const PARAMS: &[Param] = &[
+    Param {
+        name: "host_memory",
+        kind: Kind::Size,
+        default: "16GiB",
+        help: "physical memory of the host, at least; more is taken when the TDs need it",
+    },
+    Param {
+        name: "pcp_batch",
+        kind: Kind::Count { min: 1, max: 4096 },
+        default: "63",
+        help: "pages that move between a per-CPU list and the buddy at once (zone_batchsize())",
+    },
+    Param {
+        name: "pcp_high",
+        kind: Kind::Count { min: 1, max: 65536 },
+        default: "252",
+        help: "pages that a per-CPU list keeps at most (4 batches)",
+    },
+    Param {
+        name: "clear_freed",
+        kind: Kind::Choice(&["erratum", "always", "never"]),
+        default: "erratum",
+        help: "clear reclaimed guest pages by MOVDIR64B: where the machine has the erratum, always, never",
+    },
+];
+
+/// A host that cannot be built.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum PlanError {
+    /// A placement that does not exist.
+    #[error(transparent)]
+    Placement(#[from] UnknownPlacement),
+    /// More memory than can be named.
+    #[error(transparent)]
+    Map(#[from] MapError),
+    /// Neither TDs nor vCPUs.
+    #[error("--tds {tds} --vcpus {vcpus}: give at least one TD and one vCPU")]
+    Nobody {
+        /// TDs asked for.
+        tds: u32,
+        /// vCPUs asked for.
+        vcpus: u32,
+    },
+    /// More vCPUs than CPUs.
+    #[error(
+        "{tds} TDs of {vcpus} vCPUs need {needed} CPUs, {machine} has {cpus}; lower --tds or --vcpus, or choose a larger --machine"
+    )]
+    Cpus {
+        /// TDs asked for.
+        tds: u32,
+        /// vCPUs asked for.
+        vcpus: u32,
+        /// Their product.
+        needed: u64,
+        /// Name of the machine.
+        machine: String,
+        /// What it has.
+        cpus: usize,
+    },
+}
+
+/// What a host is made of.
+#[derive(Clone, Debug)]
+pub(crate) struct HostPlan {
+    pub(crate) tds: u32,
+    pub(crate) vcpus: u32,
+    pub(crate) pages_per_td: u64,
+    pub(crate) guest: Placement,
+    pub(crate) pamt: Placement,
+    pub(crate) map: MemoryMap,
+    pub(crate) pcp_batch: usize,
+    pub(crate) pcp_high: usize,
+    pub(crate) clear_freed: Clear,
+    pub(crate) seed: u64,
+    /// The module runs in dynamic mode.
+    pub(crate) dynamic: bool,
+}
+
+/// When reclaimed guest pages are cleared.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Clear {
+    /// Where the machine has the partial-write erratum (upstream since 2025-08).
+    Erratum,
+    /// Always.
+    Always,
+    /// Never.
+    Never,
+}
+
+impl HostPlan {
+    /// The host of an experiment on a machine with `nodes` nodes.
+    pub(crate) fn new(
+        experiment: &Experiment,
+        settings: &Settings,
+        nodes: usize,
+        dynamic: bool,
+    ) -> Result<Self, PlanError> {
+        let (tds, vcpus) = (experiment.tds, experiment.vcpus);
+        if tds == 0 || vcpus == 0 {
+            return Err(PlanError::Nobody { tds, vcpus });
+        }
+        let guest = Placement::parse(&experiment.placement, Use::Guest)?;
+        let pamt = Placement::parse(&experiment.pamt_pages, Use::PamtPages)?;
+        let pages_per_td = experiment.memory_bytes / PAGE_BYTES;
+        let caches = u64::from(vcpus) * CACHE_PAGES as u64;
+        let map = MemoryMap::new(&Demand {
+            nodes: nodes as u64,
+            tds: u64::from(tds),
+            pages_per_td,
+            kernel_pages_per_td: TD_PAGES + u64::from(vcpus) * VCPU_PAGES + caches,
+            host_bytes: settings.size_bytes("host_memory"),
+            guest,
+            pamt,
+        })?;
+        Ok(Self {
+            tds,
+            vcpus,
+            pages_per_td,
+            guest,
+            pamt,
+            map,
+            pcp_batch: settings.count("pcp_batch") as usize,
+            pcp_high: settings.count("pcp_high") as usize,
+            clear_freed: match settings.choice("clear_freed") {
+                "always" => Clear::Always,
+                "never" => Clear::Never,
+                _ => Clear::Erratum,
+            },
+            seed: experiment.run_seed(),
+            dynamic,
+        })
+    }
+
+    /// Fails when there are more vCPUs than CPUs.
+    pub(crate) fn check_cpus(&self, machine: &str, cpus: usize) -> Result<(), PlanError> {
+        let needed = u64::from(self.tds) * u64::from(self.vcpus);
+        if needed <= cpus as u64 { Ok(()) } else { Err(self.too_many(machine, cpus)) }
+    }
+
+    /// Node and CPUs of each TD: TDs take turns over the nodes, and each takes the next CPUs of its
+    /// node in order of their number (first threads of the cores before second ones).
+    pub(crate) fn pin(
+        &self,
+        machine: &str,
+        node_of: &[NodeId],
+    ) -> Result<Vec<(NodeId, Vec<CpuId>)>, PlanError> {
+        let nodes = node_of.iter().map(|node| usize::from(node.0)).max().map_or(1, |most| most + 1);
+        let mut free: Vec<Vec<CpuId>> = vec![Vec::new(); nodes];
+        for (cpu, node) in node_of.iter().enumerate().rev() {
+            free[usize::from(node.0)].push(CpuId(cpu as u16));
+        }
+        let vcpus = self.vcpus as usize;
+        (0..self.tds as usize)
+            .map(|td| {
+                // The next node in turn that has room, else whatever CPUs are left.
+                let room = |node: &usize| free[*node].len() >= vcpus;
+                let node = (0..nodes).map(|k| (td + k) % nodes).find(room).unwrap_or(td % nodes);
+                let mut cpus = Vec::with_capacity(vcpus);
+                for k in 0..nodes {
+                    let list = &mut free[(node + k) % nodes];
+                    while cpus.len() < vcpus && !list.is_empty() {
+                        cpus.extend(list.pop());
+                    }
+                }
+                if cpus.len() < vcpus {
+                    return Err(self.too_many(machine, node_of.len()));
+                }
+                Ok((NodeId(node as u8), cpus))
+            })
+            .collect()
+    }
+
+    fn too_many(&self, machine: &str, cpus: usize) -> PlanError {
+        PlanError::Cpus {
+            tds: self.tds,
+            vcpus: self.vcpus,
+            needed: u64::from(self.tds) * u64::from(self.vcpus),
+            machine: machine.to_owned(),
+            cpus,
+        }
+    }
+}

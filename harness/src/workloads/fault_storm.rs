@@ -1,0 +1,77 @@
+//! `fault-storm`: all vCPUs of all TDs fault 4 KiB pages.
+
+use std::sync::Arc;
+
+use pamt_strategies::measure::{Observation, Op};
+use pamt_strategies::platform::{Actor, Platform};
+
+use super::{Progress, WorkloadInfo};
+use crate::host::{Host, Vcpu, exponential, stretches};
+use crate::params::{Kind, Param, Settings};
+
+pub(super) static INFO: WorkloadInfo = WorkloadInfo {
+    name: "fault-storm",
+    summary: "all vCPUs of all TDs fault 4 KiB pages at the same time",
+    stands_for: "The first minutes of many TDs: memory is accepted page by page on all vCPUs, each \
+                 page a fault with a get and an AUG under mmu_lock held shared. The get sits on the \
+                 fault path, so its wait is the guest's wait.",
+    bottleneck: "a strategy that takes its lock for each page: the lock; else the module's own locked \
+                 lines (PAMT_1G, TDR) and the zeroing of pages",
+    unit: "pages",
+    params: &[
+        Param {
+            name: "guest",
+            kind: Kind::Duration,
+            default: "1us",
+            help: "mean of the exponential time in the guest between two faults of a vCPU",
+        },
+        Param {
+            name: "skew",
+            kind: Kind::Duration,
+            default: "10us",
+            help: "mean of the exponential delay before each vCPU begins",
+        },
+    ],
+};
+
+pub(super) fn actors<P: Platform>(
+    build: &mut P::Build,
+    host: &Arc<Host<P>>,
+    progress: &Arc<Progress>,
+    settings: &Settings,
+) -> Vec<Actor<P>> {
+    let (prepared, progressed) = (Arc::clone(host), Arc::clone(progress));
+    P::prepare(
+        build,
+        Box::new(move |cpu| {
+            progressed.prepared(prepared.create_tds(cpu));
+        }),
+    );
+    let clock = P::clock(build);
+    let guest = clock.cycles(settings.duration_ns("guest"));
+    let skew = clock.cycles(settings.duration_ns("skew"));
+    let vcpus = u64::from(host.plan.vcpus);
+    host.vcpus()
+        .map(|(td, index, on)| {
+            let (host, progress, id) = (Arc::clone(host), Arc::clone(progress), td.id);
+            progress.enlist();
+            let body = move |cpu: &P::Cpu| {
+                progress.run(cpu, &host, id, || {
+                    P::sleep_until(cpu, P::now(cpu) + exponential::<P>(cpu, skew));
+                    let mut vcpu = Vcpu::new(id, on);
+                    let mut pages = 0;
+                    for gfn in stretches(host.tds[id as usize].pages(), index, vcpus) {
+                        P::observe(cpu, Observation::Begin(Op::Guest));
+                        P::sleep_until(cpu, P::now(cpu) + exponential::<P>(cpu, guest));
+                        P::observe(cpu, Observation::End(Op::Guest));
+                        host.fault(cpu, &mut vcpu, gfn)?;
+                        pages += 1;
+                    }
+                    host.retire(cpu, &mut vcpu);
+                    Ok(pages)
+                });
+            };
+            Actor { cpu: on, name: format!("td{id}/vcpu{index}"), body: Box::new(body) }
+        })
+        .collect()
+}

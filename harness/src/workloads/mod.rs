@@ -1,0 +1,136 @@
+//! Workloads: one file each, and the registry that names them.
+//!
+//! A workload brings the host into its first state (untimed) and gives each CPU its program. It is
+//! generic over the world; which strategy runs under it is not its business.
+
+mod fault_storm;
+mod gate;
+mod teardown;
+
+use std::sync::Arc;
+
+use pamt_strategies::platform::{Actor, Platform};
+use pamt_strategies::spec::nearest;
+use thiserror::Error;
+
+use crate::host::{self, Host};
+use crate::params::{Param, Settings};
+
+pub(crate) use gate::Progress;
+
+/// A workload, as `list workloads` explains it.
+#[derive(Debug)]
+pub struct WorkloadInfo {
+    /// Name.
+    pub name: &'static str,
+    /// One line.
+    pub summary: &'static str,
+    /// What it stands for.
+    pub stands_for: &'static str,
+    /// Where its time is expected to go.
+    pub bottleneck: &'static str,
+    /// What a unit of its work is, in the plural.
+    pub unit: &'static str,
+    /// Its own parameters.
+    pub params: &'static [Param],
+}
+
+/// No such workload.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[error("unknown workload `{name}`{}; `list workloads` shows all", hint(.nearest))]
+pub struct UnknownWorkload {
+    /// As given.
+    pub name: String,
+    /// Nearest valid name.
+    pub nearest: Option<&'static str>,
+}
+
+fn hint(nearest: &Option<&'static str>) -> String {
+    nearest.map_or_else(String::new, |name| format!(" (did you mean `{name}`?)"))
+}
+
+/// A workload that was found by name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct WorkloadId(usize);
+
+macro_rules! workloads {
+    ($($file:ident),* $(,)?) => {
+        /// All workloads.
+        pub static WORKLOADS: &[&WorkloadInfo] = &[$(&$file::INFO,)*];
+
+        impl WorkloadId {
+            /// Prepares the host and gives each CPU its program.
+            pub(crate) fn actors<P: Platform>(
+                self,
+                build: &mut P::Build,
+                host: &Arc<Host<P>>,
+                progress: &Arc<Progress>,
+                settings: &Settings,
+            ) -> Vec<Actor<P>> {
+                type Maker<P> = fn(
+                    &mut <P as Platform>::Build,
+                    &Arc<Host<P>>,
+                    &Arc<Progress>,
+                    &Settings,
+                ) -> Vec<Actor<P>>;
+                let makers: &[Maker<P>] = &[$($file::actors::<P>,)*];
+                makers[self.0](build, host, progress, settings)
+            }
+        }
+    };
+}
+
+workloads! {
+    teardown,
+    fault_storm,
+}
+
+impl WorkloadId {
+    /// The workload of a name.
+    ///
+    /// # Errors
+    /// No such name.
+    pub fn parse(name: &str) -> Result<Self, UnknownWorkload> {
+        WORKLOADS.iter().position(|info| info.name == name).map(Self).ok_or_else(|| {
+            UnknownWorkload {
+                name: name.to_owned(),
+                nearest: nearest(name, WORKLOADS.iter().map(|info| info.name)),
+            }
+        })
+    }
+
+    /// What is known of it.
+    #[must_use]
+    pub fn info(self) -> &'static WorkloadInfo {
+        WORKLOADS[self.0]
+    }
+
+    /// Everything that `--set` takes with it: its own parameters and those of the host.
+    pub fn params(self) -> impl Iterator<Item = &'static Param> + Clone {
+        self.info().params.iter().chain(host::PARAMS)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::{BTreeMap, BTreeSet};
+
+    use super::*;
+
+    #[test]
+    fn names_are_unique_and_defaults_are_taken_by_their_parameters() {
+        let names: BTreeSet<_> = WORKLOADS.iter().map(|info| info.name).collect();
+        assert_eq!(names.len(), WORKLOADS.len());
+        for info in WORKLOADS {
+            let id = WorkloadId::parse(info.name).expect("registered");
+            let settings = Settings::new(info.name, id.params(), &BTreeMap::new());
+            assert!(settings.is_ok(), "{}: {settings:?}", info.name);
+        }
+    }
+
+    #[test]
+    fn an_unknown_name_gets_its_nearest() {
+        let wrong = WorkloadId::parse("tear-down").expect_err("misspelt");
+        assert!(wrong.to_string().contains("`teardown`"), "{wrong}");
+    }
+}

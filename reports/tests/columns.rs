@@ -95,3 +95,24 @@ fn ids_are_unique_within_a_registry() {
     unique(columns::MEMORY);
     unique(columns::TD);
 }
+
+/// The page of the docs that lists all columns.
+fn reference_path() -> std::path::PathBuf {
+    std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/columns.md")
+}
+
+#[test]
+fn the_docs_list_the_columns_of_the_registry() {
+    let page = format!(
+        "# Columns\n\nEvery column of the tables, with its key in the result file. Made from the \
+         registry in `reports/src/columns`;\n`UPDATE_DOCS=1 cargo test -p pamt-reports --test columns` \
+         writes it anew.\n\n{}",
+        columns::markdown_reference()
+    );
+    if std::env::var_os("UPDATE_DOCS").is_some() {
+        std::fs::write(reference_path(), page).expect("writable checkout");
+        return;
+    }
+    let checked_in = std::fs::read_to_string(reference_path()).unwrap_or_default();
+    assert!(checked_in == page, "run this test with UPDATE_DOCS=1 and commit docs/columns.md");
+}

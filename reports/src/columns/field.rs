@@ -7,10 +7,10 @@ use crate::schema::FieldRow;
 columns! {
     /// One field of a line.
     FIELD: FieldRow {
-        "rmt_hitm" [key] "HITM" "RmtHitm" Count Lower PerfC2c "Served by a modified copy in another node." => |r| Some(r.rmt_hitm);
-        "lcl_hitm" [key] "HITM" "LclHitm" Count Lower PerfC2c "Served by a modified copy in this node." => |r| Some(r.lcl_hitm);
-        "store_l1_hit" [key] "Store Refs" "L1 Hit" Count Neutral PerfC2c "Stores that hit." => |r| Some(r.store_l1_hit);
-        "store_l1_miss" [key] "Store Refs" "L1 Miss" Count Lower PerfC2c "Stores that did not." => |r| Some(r.store_l1_miss);
+        "rmt_hitm" [key] "HITM" "RmtHitm" Count Lower PerfC2c "Served by a modified copy in another node." => |r| r.rmt_hitm;
+        "lcl_hitm" [key] "HITM" "LclHitm" Count Lower PerfC2c "Served by a modified copy in this node." => |r| r.lcl_hitm;
+        "store_l1_hit" [key] "Store Refs" "L1 Hit" Count Neutral PerfC2c "Stores that hit." => |r| r.store_l1_hit;
+        "store_l1_miss" [key] "Store Refs" "L1 Miss" Count Lower PerfC2c "Stores that did not." => |r| r.store_l1_miss;
         "offset" [key] "Data address" "Offset" Count Neutral PerfC2c "Byte offset in the line." => |r| Some(r.offset);
         "field" [key] "" "field" Word Neutral Own "Name of the field, or of the word in an array." => |r| Some(Figure::from(r.field.as_str()));
         "rmt_hitm_mean_ns" [key] "mean cost" "rmt hitm" Ns Lower PerfC2c "Mean cost of an access served by a remote modified copy." => |r| r.rmt_hitm_mean_ns;

@@ -332,15 +332,18 @@ fn pareto(lines: &[Named<'_>]) -> String {
 fn field_row(line: &Named<'_>, f: &FieldRow) -> Vec<String> {
     let c = &line.row.counts;
     let dash = || "-".to_owned();
+    let part = |part: Option<u64>, whole| {
+        part.map_or_else(|| UNKNOWN.to_owned(), |part| share(part, whole))
+    };
     let mut cpus: Vec<u32> = f.readers.iter().chain(&f.writers).copied().collect();
     cpus.sort_unstable();
     cpus.dedup();
     vec![
         dash(),
-        share(f.rmt_hitm, c.rmt_hitm),
-        share(f.lcl_hitm, c.lcl_hitm),
-        share(f.store_l1_hit, c.store_l1_hit),
-        share(f.store_l1_miss, c.store_l1_miss),
+        part(f.rmt_hitm, c.rmt_hitm),
+        part(f.lcl_hitm, c.lcl_hitm),
+        part(f.store_l1_hit, c.store_l1_hit),
+        part(f.store_l1_miss, c.store_l1_miss),
         UNKNOWN.into(),
         format!("{:#x}", f.offset),
         optional(line.row.node),

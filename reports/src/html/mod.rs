@@ -5,10 +5,12 @@
 //! traced to the result file: row and column carry the parts of a JSON pointer.
 
 mod block;
+mod input;
 mod pages;
 mod plots;
 mod report;
 mod script;
 mod table;
 
-pub use report::{Input, Skipped, render};
+pub use input::{Input, Skipped, read_all};
+pub use report::render;

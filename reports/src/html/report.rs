@@ -3,6 +3,7 @@
 use askama::Template;
 
 use super::block::{Block, Blocks, Section};
+use super::input::{Input, Skipped};
 use super::pages::{self, Page};
 use super::plots::{Plots, for_script};
 use super::script;
@@ -11,24 +12,6 @@ use crate::scenario::{Scenario, scenarios};
 use crate::schema::{Document, SCHEMA_VERSION, World, sorted};
 
 const CSS: &str = include_str!("../../web/report.css");
-
-/// A result file.
-#[derive(Clone, Debug)]
-pub struct Input {
-    /// Its name.
-    pub name: String,
-    /// What is in it.
-    pub document: Document,
-}
-
-/// A file that is not in the report, with the reason.
-#[derive(Clone, Debug)]
-pub struct Skipped {
-    /// Its name.
-    pub name: String,
-    /// Why.
-    pub reason: String,
-}
 
 #[derive(Template)]
 #[template(path = "report.html")]
@@ -86,7 +69,7 @@ pub fn render(inputs: &[Input], skipped: &[Skipped]) -> String {
             env!("CARGO_PKG_VERSION")
         ),
         plots_json: plots.json(),
-        data_json: for_script(&compact(&document)),
+        data_json: for_script(&compact(document.clone())),
     };
     report.render().expect("writing to a string cannot fail")
 }
@@ -103,9 +86,13 @@ fn merged(inputs: &[Input]) -> Document {
     document
 }
 
-/// The document without white space.
-fn compact(document: &Document) -> String {
-    let value = serde_json::to_value(document).expect("plain data with string keys is JSON");
+/// The document without white space and without histograms: their curves are drawn, and with them
+/// a page of many runs would not fit a mail.
+fn compact(mut document: Document) -> String {
+    for op in document.runs.iter_mut().flat_map(|run| run.result.ops.values_mut()) {
+        op.histogram.clear();
+    }
+    let value = serde_json::to_value(&document).expect("plain data with string keys is JSON");
     sorted(value).to_string()
 }
 

@@ -72,7 +72,7 @@ pub struct ObjectRow {
     /// Sums over all lines.
     #[serde(flatten)]
     pub counts: LineCounts,
-    /// Lines that were touched, when known.
+    /// Lines that were touched.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lines_touched: Option<u64>,
     /// Busiest lines, most HITMs first.
@@ -110,7 +110,8 @@ pub struct FieldRow {
     /// Name of the field, or of the word in an array.
     pub field: String,
     /// As [`LineCounts::lcl_hitm`].
-    pub lcl_hitm: u64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lcl_hitm: Option<u64>,
     /// Mean cost of an access that was served by a local modified copy.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lcl_hitm_mean_ns: Option<u64>,
@@ -120,14 +121,17 @@ pub struct FieldRow {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub readers: Vec<u32>,
     /// As [`LineCounts::rmt_hitm`].
-    pub rmt_hitm: u64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rmt_hitm: Option<u64>,
     /// Mean cost of an access that was served by a remote modified copy.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rmt_hitm_mean_ns: Option<u64>,
     /// Stores that hit.
-    pub store_l1_hit: u64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub store_l1_hit: Option<u64>,
     /// Stores that did not.
-    pub store_l1_miss: u64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub store_l1_miss: Option<u64>,
     /// All accesses.
     pub total_records: u64,
     /// CPUs that wrote it, ascending.

@@ -163,17 +163,17 @@ pub(super) fn lines(scenario: &Scenario<'_>) -> Table {
 }
 
 /// Lines that moved, by name, most HITMs first: an object of one line by its name alone, a line of
-/// an array by object and number, and objects whose single lines are not kept as a whole.
+/// an array by object and number, and an object whose single lines are not kept as a whole.
 pub(crate) fn hottest(result: &RunResult) -> Vec<(String, LineCounts)> {
     let mut lines = Vec::new();
     for (object, row) in &result.lines {
-        if row.lines_touched.is_some_and(|lines| lines <= 1) || row.top.is_empty() {
-            lines.push((object.clone(), row.counts));
-            continue;
+        match row.top.as_slice() {
+            [] => lines.push((object.clone(), row.counts)),
+            [line] if line.counts == row.counts => lines.push((object.clone(), row.counts)),
+            top => {
+                lines.extend(top.iter().map(|l| (format!("{object}[line {}]", l.line), l.counts)))
+            }
         }
-        let single =
-            row.top.iter().map(|line| (format!("{object}[line {}]", line.line), line.counts));
-        lines.extend(single);
     }
     let heat = |counts: &LineCounts| (counts.total_hitm(), counts.invalidations);
     lines.retain(|(_, counts)| heat(counts) > (0, Some(0)));

@@ -1,0 +1,63 @@
+//! The files of a report.
+
+use std::path::Path;
+
+use crate::schema::Document;
+
+/// A result file.
+#[derive(Clone, Debug)]
+pub struct Input {
+    /// Its name.
+    pub name: String,
+    /// What is in it.
+    pub document: Document,
+}
+
+/// A file that is not in the report, with the reason.
+#[derive(Clone, Debug)]
+pub struct Skipped {
+    /// Its name.
+    pub name: String,
+    /// Why.
+    pub reason: String,
+}
+
+/// Reads each file; one that is no result is left out by name and reason, and the others remain.
+#[must_use]
+pub fn read_all<P: AsRef<Path>>(paths: &[P]) -> (Vec<Input>, Vec<Skipped>) {
+    let (mut inputs, mut skipped) = (Vec::new(), Vec::new());
+    for path in paths {
+        let path = path.as_ref();
+        let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned();
+        match Document::read(path) {
+            Ok(document) => inputs.push(Input { name, document }),
+            Err(error) => skipped.push(Skipped { name, reason: error.to_string() }),
+        }
+    }
+    (inputs, skipped)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_foreign_file_is_named_and_the_others_are_read() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let write = |name: &str, text: &str| {
+            let path = folder.path().join(name);
+            std::fs::write(&path, text).expect("writable");
+            path
+        };
+        let good = write("good.json", &Document::new(Vec::new()).to_json());
+        let bad = write("bad.json", "{\"schema_version\": 1, \"runs\": ");
+        let gone = folder.path().join("gone.json");
+        let (inputs, skipped) = read_all(&[bad, good, gone]);
+        assert_eq!(inputs.iter().map(|i| i.name.as_str()).collect::<Vec<_>>(), ["good.json"]);
+        assert_eq!(
+            skipped.iter().map(|s| s.name.as_str()).collect::<Vec<_>>(),
+            ["bad.json", "gone.json"]
+        );
+        assert!(skipped[0].reason.contains("line 1"), "{}", skipped[0].reason);
+    }
+}

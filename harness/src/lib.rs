@@ -3,7 +3,7 @@
 //! An [`experiment::Experiment`] is plain data; an executor of [`exec`] builds the world that it names,
 //! puts the host model of [`host`] and a workload of [`workloads`] into it, runs it, and turns what was
 //! measured into a result of `pamt-reports`. `books` checks every run while it goes on. [`sweep`] runs
-//! lists of experiments, [`seamcall`] scripts of single calls.
+//! lists of experiments, [`seamcall`] scripts of single calls. [`trace`] writes a run's events down.
 
 mod books;
 pub mod cli;
@@ -14,4 +14,5 @@ pub mod params;
 pub mod quantity;
 pub mod seamcall;
 pub mod sweep;
+pub mod trace;
 pub mod workloads;

@@ -5,6 +5,7 @@ mod fixture;
 use std::path::{Path, PathBuf};
 
 use pamt_reports::export::{self, EXPORTERS, ExportError, Part, by_name, by_path, citation_id};
+use pamt_reports::html::{Input, render};
 use pamt_reports::schema::Document;
 
 fn parts(format: &str, document: &Document) -> Vec<Part> {
@@ -52,6 +53,26 @@ fn perf_c2c() {
 #[test]
 fn lock_stat() {
     insta::assert_snapshot!(parts("lock_stat", &one("global", "teardown"))[0].text);
+}
+
+#[test]
+fn every_plot_of_the_report_is_a_complete_svg_file() {
+    let document = fixture::document();
+    let parts = parts("svg", &document);
+    let input = Input { name: "r.json".into(), document };
+    let page = render(&[input], &[]);
+    assert_eq!(parts.len(), page.matches("<svg ").count());
+    for part in &parts {
+        assert!(page.contains(&format!("data-plot=\"{}\"", part.name)), "{}", part.name);
+        assert!(
+            part.text.starts_with("<svg xmlns=\"http://www.w3.org/2000/svg\""),
+            "{}",
+            part.name
+        );
+        assert!(part.text.trim_end().ends_with("</svg>"), "{}", part.name);
+        let inside = part.text.split_once('>').expect("a tag").1;
+        assert!(inside.starts_with("<title>"), "{}", part.name);
+    }
 }
 
 #[test]

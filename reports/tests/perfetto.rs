@@ -1,65 +1,10 @@
-//! A written trace, decoded by a generic decoder and Perfetto's own schema
-//! (`scripts/fixtures/perfetto_descriptor.py`).
+//! A written trace, packet by packet.
 
+mod decode;
+
+use decode::{decode, field, text, uint};
 use pamt_reports::perfetto::{FlowId, Slice, TraceWriter, Value};
-use prost_reflect::{DescriptorPool, DynamicMessage, ReflectMessage, Value as Field};
-
-fn decode(bytes: &[u8]) -> Vec<DynamicMessage> {
-    let schema = include_bytes!("fixtures/perfetto_trace.descriptor");
-    let pool = DescriptorPool::decode(schema.as_slice()).expect("Perfetto's schema");
-    let kind = pool.get_message_by_name("perfetto.protos.Trace").expect("Trace");
-    let trace = DynamicMessage::decode(kind, bytes).expect("a trace");
-    assert_all_known(&trace);
-    trace
-        .get_field_by_name("packet")
-        .expect("packets")
-        .as_list()
-        .expect("a list")
-        .iter()
-        .map(|packet| packet.as_message().expect("a message").clone())
-        .collect()
-}
-
-fn assert_all_known(message: &DynamicMessage) {
-    let kind = message.descriptor();
-    assert_eq!(message.unknown_fields().count(), 0, "in {}", kind.full_name());
-    for (_, value) in message.fields() {
-        match value {
-            Field::Message(inner) => assert_all_known(inner),
-            Field::List(items) => {
-                items.iter().filter_map(Field::as_message).for_each(assert_all_known);
-            }
-            _ => {}
-        }
-    }
-}
-
-fn field(message: &DynamicMessage, path: &str) -> Option<Field> {
-    let (name, rest) = path.split_once('.').map_or((path, None), |(a, b)| (a, Some(b)));
-    if !message.has_field_by_name(name) {
-        return None;
-    }
-    let value = message.get_field_by_name(name)?.into_owned();
-    let first = match &value {
-        Field::List(items) => items.first()?.clone(),
-        one => one.clone(),
-    };
-    rest.map_or(Some(first.clone()), |rest| field(first.as_message()?, rest))
-}
-
-fn uint(message: &DynamicMessage, path: &str) -> Option<u64> {
-    match field(message, path)? {
-        Field::EnumNumber(n) => u64::try_from(n).ok(),
-        Field::I32(n) => u64::try_from(n).ok(),
-        Field::I64(n) => u64::try_from(n).ok(),
-        Field::U32(n) => Some(u64::from(n)),
-        other => other.as_u64(),
-    }
-}
-
-fn text(message: &DynamicMessage, path: &str) -> Option<String> {
-    Some(field(message, path)?.as_str()?.to_owned())
-}
+use prost_reflect::Value as Field;
 
 const BEGIN: u64 = 1;
 const END: u64 = 2;

@@ -11,6 +11,7 @@ mod hgrm;
 mod lock_stat;
 mod mail;
 mod speedscope;
+mod svg;
 
 use std::path::{Path, PathBuf};
 
@@ -61,13 +62,14 @@ pub enum ExportError {
 }
 
 /// All formats, in order of name.
-pub static EXPORTERS: [&dyn Exporter; 6] = [
+pub static EXPORTERS: [&dyn Exporter; 7] = [
     &c2c::C2c,
     &folded::Folded,
     &hgrm::Hgrm,
     &lock_stat::LockStat,
     &mail::Mail,
     &speedscope::Speedscope,
+    &svg::Svg,
 ];
 
 /// The format of this name.

@@ -5,6 +5,7 @@
 //! traced to the result file: row and column carry the parts of a JSON pointer.
 
 mod block;
+mod figures;
 mod input;
 mod pages;
 mod plots;
@@ -12,5 +13,6 @@ mod report;
 mod script;
 mod table;
 
+pub(crate) use figures::figures;
 pub use input::{Input, Skipped, read_all};
 pub use report::render;

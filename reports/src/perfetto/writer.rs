@@ -59,7 +59,7 @@ const ENTRY_IID: u64 = 1;
 const ENTRY_NAME: u64 = 2;
 
 /// A row of the timeline.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct TrackId(u64);
 
 /// An arrow between slices: all slices that carry it, in order of time.

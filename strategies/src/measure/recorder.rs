@@ -349,14 +349,8 @@ mod tests {
         assert!(!r.is_traced());
         r.trace_to(Box::new(log.clone()));
         r.observe(CpuId(1), Cycles(5), Observation::Retry(Op::PamtPut));
-        let transfer = Transfer {
-            object: "pamt_lock",
-            line: 0,
-            from: None,
-            owned: true,
-            queued: Cycles(0),
-            length: Cycles(9),
-        };
+        let transfer =
+            Transfer { object: "pamt_lock", line: 0, from: None, owned: true, length: Cycles(9) };
         r.transferred(CpuId(0), Cycles(6), &transfer);
         assert_eq!(r.finish(Cycles(7)).retries[&Op::PamtPut], 1);
         let expected = ["start pamt_lock", "1 5 Retry(PamtPut)", "0 6 pamt_lock[0]", "finish 7"];

@@ -10,20 +10,18 @@
 use super::observation::{LockClass, Observation};
 use crate::units::{CpuId, Cycles};
 
-/// A cache line that came to a CPU.
+/// A cache line that came to a CPU, or that became its alone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Transfer<'a> {
     /// The object that the line belongs to.
     pub object: &'a str,
     /// Number of the line within it.
     pub line: u64,
-    /// Whose cache had it; nothing when it came from memory.
+    /// Whose cache had it last (of a core, its first CPU); nothing when it came from elsewhere.
     pub from: Option<CpuId>,
     /// The line came with the right to write (RFO).
     pub owned: bool,
-    /// Time queued at the line before it moved.
-    pub queued: Cycles,
-    /// Time that the move took.
+    /// From asking for it to having it, queueing included.
     pub length: Cycles,
 }
 

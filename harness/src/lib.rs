@@ -10,6 +10,7 @@ pub mod cli;
 pub mod exec;
 pub mod experiment;
 pub mod host;
+pub mod lockbench;
 pub mod params;
 pub mod quantity;
 pub mod seamcall;

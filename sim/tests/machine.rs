@@ -56,6 +56,8 @@ fn hammer(cpus: u16, rounds: u64, seed: u64) -> SimOutcome {
     let body = move |cpu: &SimCpu| {
         for _ in 0..rounds {
             words.fetch_add(cpu, 0, 1, SeqCst);
+            // Not back to back, or a core would sometimes do two for one transfer.
+            Sim::work(cpu, Cycles(60));
         }
     };
     let check = move |cpu: &SimCpu| {
@@ -74,6 +76,21 @@ fn a_contended_line_serves_one_lock_operation_an_occupancy() {
     let each = out.elapsed.0 as f64 / (28.0 * 500.0);
     // The watcher's polls take turns on the line too.
     assert!((each / (31.0 * 3.0) - 1.0).abs() < 0.1, "{each} cycles");
+}
+
+#[test]
+fn back_to_back_operations_sometimes_share_a_transfer() {
+    let mut build = build(1);
+    let words: SimWords<u64> = Sim::words(&mut build, Place::padded("counter", 1));
+    let body = move |cpu: &SimCpu| {
+        for _ in 0..1000 {
+            words.fetch_add(cpu, 0, 1, SeqCst);
+        }
+    };
+    let out = run(build, (0..16).map(|cpu| actor(cpu, body)).collect());
+    let counters = out.lines.lines[0].counters;
+    let kept = counters.l1_hits as f64 / counters.rfo as f64;
+    assert!((kept - 0.27).abs() < 0.03, "{kept}, the profile's keep_share is 0.27");
 }
 
 #[test]

@@ -17,6 +17,7 @@
 
 use pamt_strategies::units::{CpuId, NodeId};
 
+use super::access::line_of;
 use super::costs::{Costs, Transfer};
 use super::line::{LineState, LineWord, NONE, Record, Records};
 use super::map::Map;
@@ -44,7 +45,7 @@ pub(super) struct Access {
 /// How an access ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Served {
-    /// When the core has the line as it wants it.
+    /// When it takes effect: the core has the line as it wants it, and no LOCK operation holds it.
     pub(super) done: u64,
     /// Whether its own caches had it.
     pub(super) hit: bool,
@@ -60,6 +61,19 @@ pub(super) struct Wakes {
     pub(super) at: u64,
 }
 
+/// The line that was last promised away after an operation of a CPU. Until it departs, the CPU still has
+/// it.
+#[derive(Clone, Copy, Debug)]
+struct Leaving {
+    line: u64,
+    /// The core has it from then on.
+    ready_at: u64,
+    /// The core's own operations on it have taken effect by then.
+    free_at: u64,
+    /// From then on it is gone.
+    departs: u64,
+}
+
 /// Lines, caches and their costs.
 pub(super) struct Coherence {
     pub(super) costs: Costs,
@@ -71,6 +85,8 @@ pub(super) struct Coherence {
     map: Map,
     /// Lines that each core has brought in.
     fills: Vec<u64>,
+    /// By CPU.
+    leaving: Vec<Leaving>,
     /// Fills of a core after which a line that it brought in has left the last-level cache too.
     llc_reach: u64,
     cpu_set_words: usize,
@@ -85,6 +101,7 @@ impl Coherence {
             cold: Vec::new(),
             map: Map::new(&topology),
             fills: vec![0; topology.cores()],
+            leaving: vec![Leaving { line: u64::MAX, ready_at: 0, free_at: 0, departs: 0 }; cpus],
             llc_reach: costs.l2_lines + costs.llc_lines,
             cpu_set_words: cpus.div_ceil(64),
             costs,
@@ -98,11 +115,18 @@ impl Coherence {
         self.llc_reach = self.costs.l2_lines + self.costs.llc_lines / per_llc;
     }
 
-    /// Performs an access issued at `now`.
-    pub(super) fn access(&mut self, a: Access, now: u64, want: Want) -> Served {
+    /// Performs an access issued at `now` that takes effect at `not_before` at the earliest (a store
+    /// behind others in the store buffer). The line's state is that of its last transaction, served or
+    /// still queued.
+    pub(super) fn access(&mut self, a: Access, now: u64, want: Want, not_before: u64) -> Served {
+        let served = self.access_line(a, now, want, not_before);
+        Served { done: served.done.max(not_before), ..served }
+    }
+
+    fn access_line(&mut self, a: Access, now: u64, want: Want, not_before: u64) -> Served {
         let word = LineWord(self.memory.line_word(a.addr));
         match word.state() {
-            LineState::Record(index) => self.access_record(index, a, now, want),
+            LineState::Record(index) => self.access_record(index, a, now, want, not_before),
             LineState::Memory => {
                 let transfer = self.memory_transfer(word, a);
                 let counters = self.count_cold(a.object, want);
@@ -120,7 +144,7 @@ impl Coherence {
                     return self.cold_victim(word, a, now, want, core, age);
                 }
                 let index = self.promote(a);
-                self.access_record(index, a, now, want)
+                self.access_record(index, a, now, want, not_before)
             }
         }
     }
@@ -221,7 +245,7 @@ impl Coherence {
     /// Index of the line's record; makes one from its word.
     pub(super) fn promote(&mut self, a: Access) -> u32 {
         let word = LineWord(self.memory.line_word(a.addr));
-        let line = a.addr & !63;
+        let line = line_of(a.addr);
         let index = match word.state() {
             LineState::Record(index) => return index,
             LineState::Memory => self.records.add(line, a.object),
@@ -249,55 +273,120 @@ impl Coherence {
         });
     }
 
-    fn access_record(&mut self, index: u32, a: Access, now: u64, want: Want) -> Served {
+    fn access_record(
+        &mut self,
+        index: u32,
+        a: Access,
+        now: u64,
+        want: Want,
+        not_before: u64,
+    ) -> Served {
         let record = self.records.get(index);
-        let owned = record.owner == a.core;
+        let outstanding = want != Want::Load && now < record.ready_at;
+        let owned = record.owner == a.core && !outstanding;
         if owned || (want == Want::Load && self.records.shares(index, a.core)) {
-            return self.record_hit(index, a, now, want, owned);
+            return self.record_hit(index, a, now, want, owned, not_before);
         }
+        if let Some(served) = self.late_hit(index, a, now, want, not_before) {
+            return served;
+        }
+        let record = self.records.get(index);
+        let (owner, taker) = (record.owner, record.taker);
+        let (owner_ready, owner_free) = (record.ready_at, record.free_at);
         let (transfer, hitm) =
             if want == Want::Load { self.fetch(index, a) } else { self.take(index, a) };
         self.fills[usize::from(a.core)] += 1;
         let stamp = self.fills[usize::from(a.core)];
-        let words = self.cpu_set_words;
-        let record = self.records.get_mut(index);
         let arrival = now + transfer.inbound;
-        let start = arrival.max(record.busy_until);
-        record.busy_until = start + transfer.occupancy;
-        let done = start + transfer.occupancy + transfer.outbound;
+        let mut start = arrival.max(self.records.get(index).busy_until);
+        if owner != NONE && self.map.distance(owner, a.core) < Distance::Near {
+            // The line leaves its owner when that has done what it took the line for.
+            start = start.max(owner_free.saturating_sub(transfer.occupancy));
+        }
+        let departs = start + transfer.occupancy;
+        if owner != NONE && taker != NONE {
+            let line = line_of(a.addr);
+            let kept = draw(line ^ departs) < self.costs.keep_share;
+            let more = if kept { self.costs.lock } else { 0 };
+            self.leaving[usize::from(taker)] = Leaving {
+                line,
+                ready_at: owner_ready,
+                free_at: owner_free,
+                departs: owner_free + more,
+            };
+        }
+        let done = (departs + transfer.outbound).max(not_before);
+        let (words, lock) = (self.cpu_set_words, self.costs.lock);
+        let record = self.records.get_mut(index);
+        record.busy_until = departs;
         count_want(&mut record.counters, want);
         record.counters.queue_cycles += start - arrival;
         record.counters.transfer_cycles += done - now;
         record.offsets.count((a.addr & 63) as u8, a.cpu.0, want != Want::Load, hitm, words);
         let mut wakes = None;
         if record.owner == a.core {
-            (record.ready_at, record.stamp) = (done, stamp);
-            if want != Want::Load && record.waiters != NONE {
-                wakes = Some(Wakes { record: index, at: record.busy_until });
+            (record.ready_at, record.stamp, record.taker) = (done, stamp, a.cpu.0);
+            record.free_at = if want == Want::Locked { done + lock } else { done };
+            if want != Want::Load {
+                record.lost_at = departs;
+                if record.waiters != NONE {
+                    wakes = Some(Wakes { record: index, at: departs });
+                }
             }
         }
         Served { done, hit: false, wakes }
     }
 
-    fn record_hit(&mut self, index: u32, a: Access, now: u64, want: Want, owned: bool) -> Served {
+    /// The line has been promised to another core but has not left yet.
+    fn late_hit(
+        &mut self,
+        index: u32,
+        a: Access,
+        now: u64,
+        want: Want,
+        not_before: u64,
+    ) -> Option<Served> {
+        let leaving = &mut self.leaving[usize::from(a.cpu.0)];
+        let done = now.max(leaving.free_at).max(not_before);
+        let late = want == Want::Locked && now > leaving.free_at;
+        let here = leaving.line == line_of(a.addr) && now >= leaving.ready_at;
+        if !here || late || done >= leaving.departs {
+            return None;
+        }
+        leaving.line = u64::MAX;
         let words = self.cpu_set_words;
+        let record = self.records.get_mut(index);
+        count_want(&mut record.counters, want);
+        record.counters.l1_hits += 1;
+        record.offsets.count((a.addr & 63) as u8, a.cpu.0, want != Want::Load, false, words);
+        Some(Served { done, hit: true, wakes: None })
+    }
+
+    fn record_hit(
+        &mut self,
+        index: u32,
+        a: Access,
+        now: u64,
+        want: Want,
+        owned: bool,
+        not_before: u64,
+    ) -> Served {
+        let (words, lock) = (self.cpu_set_words, self.costs.lock);
         let stamp = self.fills[usize::from(a.core)];
         let record = self.records.get_mut(index);
         count_want(&mut record.counters, want);
         record.counters.l1_hits += 1;
         record.offsets.count((a.addr & 63) as u8, a.cpu.0, want != Want::Load, false, words);
-        let done = if owned { now.max(record.ready_at) } else { now };
-        let mut wakes = None;
+        let mut done = now.max(not_before);
         if owned {
             record.stamp = stamp;
+            done = done.max(if want == Want::Load { record.ready_at } else { record.free_at });
         }
         if want != Want::Load {
             record.dirty = true;
-            if record.waiters != NONE {
-                wakes = Some(Wakes { record: index, at: done });
-            }
+            record.free_at = if want == Want::Locked { done + lock } else { done };
         }
-        Served { done, hit: true, wakes }
+        Served { done, hit: true, wakes: None }
     }
 
     /// A load that misses. Leaves the core sharing the line, or owning it when nobody else has it.
@@ -363,7 +452,7 @@ impl Coherence {
         let others = self.records.other_sharers(index, a.core);
         let own_llc = self.map.llc_of(a.core);
         let transfer = if owner != NONE {
-            let distance = self.map.distance(owner, a.core);
+            let distance = self.map.distance(owner, a.core).max(Distance::Llc);
             self.inside_socket(self.costs.own[distance as usize], distance, a)
         } else if shared_here || others > 0 {
             let distance = self.farthest_copy(index, a.core);
@@ -492,6 +581,24 @@ impl Coherence {
         self.home(word, Access { addr, object, cpu: CpuId(0), core: 0 })
     }
 
+    /// The waiters of a line whose value has changed at `now` without a transaction that woke them.
+    pub(super) fn left_waiting(&self, addr: u64, now: u64) -> Option<Wakes> {
+        match LineWord(self.memory.line_word(addr)).state() {
+            LineState::Record(record) if self.records.get(record).waiters != NONE => {
+                Some(Wakes { record, at: now })
+            }
+            _ => None,
+        }
+    }
+
+    /// When a core that waits for a change of a line may poll next: `None` while it has a copy, else
+    /// not before that was taken from it.
+    pub(super) fn lost_at(&self, record: u32, core: u16) -> Option<u64> {
+        let line = self.records.get(record);
+        let has = line.owner == core || self.records.shares(record, core);
+        (!has).then_some(line.lost_at)
+    }
+
     /// Counts lines that a core brought in by bulk work.
     pub(super) fn pollute(&mut self, core: u16, lines: u64) {
         self.fills[usize::from(core)] += lines;
@@ -524,4 +631,11 @@ fn state_of(record: &Record) -> LineState {
     } else {
         LineState::Owned { core: record.owner, dirty: record.dirty, stamp: record.stamp }
     }
+}
+
+/// A draw from [0, 1) that depends on `key` alone.
+fn draw(key: u64) -> f64 {
+    let mixed = (key ^ key >> 31).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    let mixed = (mixed ^ mixed >> 29).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    (mixed >> 11) as f64 / (1u64 << 53) as f64
 }

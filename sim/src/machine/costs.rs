@@ -53,6 +53,8 @@ pub(super) struct Costs {
     pub(super) llc_lines: u64,
     pub(super) l2_hit: u64,
     pub(super) llc_hit: Transfer,
+    /// Share of transfers before which the core that loses the line can do one operation more.
+    pub(super) keep_share: f64,
     /// For ownership, from a core that has the line modified or exclusive.
     pub(super) own: ByDistance,
     /// What a line homed on another socket adds to a transfer inside a socket.
@@ -172,6 +174,7 @@ impl Costs {
             llc_lines: r.lines("cache.llc_kib")?,
             l2_hit: r.ns("core.l2_hit_ns")?,
             llc_hit: split(r.ns("cache.llc_hit_ns")?, travel[Distance::Llc as usize], shared),
+            keep_share: r.raw("coherence.keep_share")?,
             own: at(own_latency, occupancy),
             home_remote_extra: extra(
                 many_llcs,

@@ -87,6 +87,8 @@ pub(super) struct Record {
     pub(super) object: u32,
     /// Core that has it modified or exclusive, or [`NONE`].
     pub(super) owner: u16,
+    /// CPU whose transaction made it the owner, or [`NONE`].
+    pub(super) taker: u16,
     pub(super) dirty: bool,
     /// The owner's fill count when it last used the line.
     pub(super) stamp: u64,
@@ -96,6 +98,10 @@ pub(super) struct Record {
     pub(super) busy_until: u64,
     /// The owner has the data from then on.
     pub(super) ready_at: u64,
+    /// The owner's operations on it have taken effect, and none locks it, from then on.
+    pub(super) free_at: u64,
+    /// When other cores last lost their copies.
+    pub(super) lost_at: u64,
     /// First of the CPUs that wait for a change, or [`NONE`]; the list goes on in the CPUs.
     pub(super) waiters: u16,
     pub(super) counters: LineCounters,
@@ -134,11 +140,14 @@ impl Records {
             addr,
             object,
             owner: NONE,
+            taker: NONE,
             dirty: false,
             stamp: 0,
             llcs: 0,
             busy_until: 0,
             ready_at: 0,
+            free_at: 0,
+            lost_at: 0,
             waiters: NONE,
             counters: LineCounters::default(),
             offsets: OffsetRows::default(),
@@ -163,7 +172,7 @@ impl Records {
     pub(super) fn retire(&mut self, now: u64, mut fold: impl FnMut(Record)) {
         for index in 0..self.records.len() as u32 {
             let record = &self.records[index as usize];
-            let quiet = record.waiters == NONE && record.busy_until.max(record.ready_at) <= now;
+            let quiet = record.waiters == NONE && record.busy_until.max(record.free_at) <= now;
             if quiet && record.counters.transfers() < HOT_TRANSFERS && !self.has_sharers(index) {
                 self.free.push(index);
                 fold(self.records[index as usize].clone());

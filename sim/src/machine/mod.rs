@@ -2,10 +2,12 @@
 //!
 //! Layout: [`Profile`] (costs as data) and [`Topology`]; `costs` (a profile in cycles), `line` and
 //! `memory` (state), `coherence` (what an access costs and changes), `queue`, `engine` and `fiber` (who
-//! acts when), `world` (the [`Platform`](pamt_strategies::platform::Platform)), `build` (set-up, run,
+//! acts when), `access`, `spin` and `bulk` (the operations), `world` (the [`Platform`](pamt_strategies::platform::Platform)), `build` (set-up, run,
 //! outcome) and [`LineBook`].
 
+mod access;
 mod build;
+mod bulk;
 mod coherence;
 mod costs;
 mod engine;
@@ -16,6 +18,7 @@ mod map;
 mod memory;
 mod profile;
 mod queue;
+mod spin;
 mod stats;
 mod topology;
 mod world;

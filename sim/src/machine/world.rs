@@ -11,7 +11,9 @@ use pamt_strategies::platform::{
 use pamt_strategies::units::{Clock, CpuId, Cycles, NodeId};
 
 use super::build::SimBuild;
-use super::engine::{At, FillRange, Machine};
+use super::bulk::FillRange;
+use super::coherence::Want;
+use super::engine::{At, Machine};
 use super::fiber::Suspend;
 
 /// The simulated world.
@@ -40,26 +42,52 @@ impl SimCpu {
         f(machine, self.id)
     }
 
-    /// Waits until it is this CPU's turn to act on shared memory, then acts.
-    fn act<R>(&self, at: At, drain: bool, f: impl FnOnce(&mut Machine, CpuId) -> R) -> R {
-        if !at.private {
-            self.turn(drain);
-        }
-        self.with(f)
-    }
-
-    fn turn(&self, drain: bool) {
-        if self.with(|m, cpu| m.yields(cpu, drain)) {
+    /// Waits until it is this CPU's turn to issue an operation on shared memory.
+    fn turn(&self, want: Want) {
+        if self.with(|m, cpu| m.yields(cpu, want)) {
             self.suspend.suspend();
         }
     }
 
+    /// Waits until everything before this CPU's local time has happened.
+    fn pass(&self) {
+        if self.with(|m, cpu| m.passes(cpu)) {
+            self.suspend.suspend();
+        }
+    }
+
+    fn load(&self, at: At) -> u64 {
+        if !at.private {
+            self.turn(Want::Load);
+        }
+        match self.with(|m, cpu| m.load(cpu, at)) {
+            Some(value) => value,
+            None => {
+                self.pass();
+                self.with(|m, cpu| m.finish_load(cpu, at))
+            }
+        }
+    }
+
+    fn store(&self, at: At, value: u64) {
+        if !at.private {
+            self.turn(Want::Store);
+        }
+        self.with(|m, cpu| m.store(cpu, at, value));
+    }
+
     fn locked(&self, at: At, change: impl FnOnce(u64) -> Option<u64>) -> u64 {
-        self.act(at, true, |m, cpu| m.locked(cpu, at, change))
+        if !at.private {
+            self.turn(Want::Locked);
+            if self.with(|m, cpu| m.issue_locked(cpu, at)) {
+                self.pass();
+            }
+        }
+        self.with(|m, cpu| m.finish_locked(cpu, at, change))
     }
 
     fn spin(&self, at: At, until: Until, reads: Option<u32>) -> Result<u64, u64> {
-        self.turn(false);
+        self.turn(Want::Load);
         if self.with(|m, cpu| m.spin(cpu, at, until, reads)) {
             self.suspend.suspend();
         }
@@ -134,13 +162,11 @@ impl<W: Word> Words<Sim, W> for SimWords<W> {
     }
 
     fn load(&self, cpu: &SimCpu, i: usize, _order: Ordering) -> W {
-        let at = self.at(cpu, i);
-        W::from_u64(cpu.act(at, false, |m, cpu| m.load(cpu, at)))
+        W::from_u64(cpu.load(self.at(cpu, i)))
     }
 
     fn store(&self, cpu: &SimCpu, i: usize, value: W, _order: Ordering) {
-        let at = self.at(cpu, i);
-        cpu.act(at, true, |m, cpu| m.store(cpu, at, value.to_u64()));
+        cpu.store(self.at(cpu, i), value.to_u64());
     }
 
     fn swap(&self, cpu: &SimCpu, i: usize, value: W, _order: Ordering) -> W {
@@ -180,13 +206,11 @@ impl<W: Word> Words<Sim, W> for SimWords<W> {
     }
 
     fn store_u8_at(&self, cpu: &SimCpu, i: usize, byte: u32, value: u8, _order: Ordering) {
-        let at = self.part(cpu, i, 1, byte);
-        cpu.act(at, true, |m, cpu| m.store(cpu, at, value.into()));
+        cpu.store(self.part(cpu, i, 1, byte), value.into());
     }
 
     fn store_u16_at(&self, cpu: &SimCpu, i: usize, half: u32, value: u16, _order: Ordering) {
-        let at = self.part(cpu, i, 2, half);
-        cpu.act(at, true, |m, cpu| m.store(cpu, at, value.into()));
+        cpu.store(self.part(cpu, i, 2, half), value.into());
     }
 
     fn swap_u16_at(&self, cpu: &SimCpu, i: usize, half: u32, value: u16, _order: Ordering) -> u16 {
@@ -257,7 +281,10 @@ impl<W: Word> Words<Sim, W> for SimWords<W> {
 
     fn prefetchw(&self, cpu: &SimCpu, i: usize) {
         let at = self.at(cpu, i);
-        cpu.act(at, false, |m, cpu| m.prefetchw(cpu, at));
+        if !at.private {
+            cpu.turn(Want::Load);
+        }
+        cpu.with(|m, cpu| m.prefetchw(cpu, at));
     }
 
     fn spin_until(&self, cpu: &SimCpu, i: usize, until: Until, _order: Ordering) -> W {
@@ -287,14 +314,14 @@ impl<W: Word> Words<Sim, W> for SimWords<W> {
         home: Option<NodeId>,
     ) {
         let range = self.range(cpu, &range, home);
-        cpu.turn(true);
+        cpu.turn(Want::Locked);
         cpu.with(|m, cpu| m.fill(cpu, range, value.to_u64(), kind));
     }
 
     fn scan(&self, cpu: &SimCpu, range: Range<usize>, step: usize, until: Until) -> Option<usize> {
         let first = range.start;
         let range = self.range(cpu, &range, None);
-        cpu.turn(false);
+        cpu.turn(Want::Load);
         let found = cpu.with(|m, cpu| m.scan(cpu, range, step as u64, until));
         found.map(|i| first + i as usize)
     }
@@ -380,7 +407,7 @@ impl Platform for Sim {
     }
 
     fn bulk(cpu: &SimCpu, kind: BulkKind, bytes: u64, home: NodeId) {
-        cpu.turn(true);
+        cpu.turn(Want::Locked);
         cpu.with(|m, cpu| m.bulk(cpu, kind, bytes, home));
     }
 
@@ -392,7 +419,7 @@ impl Platform for Sim {
     }
 
     fn kick(cpu: &SimCpu, target: CpuId) {
-        cpu.turn(true);
+        cpu.turn(Want::Locked);
         cpu.with(|m, cpu| m.kick(cpu, target));
     }
 

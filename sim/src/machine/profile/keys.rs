@@ -105,6 +105,7 @@ static MACHINE: &[KeySpec] = &[
     key("coherence.upgrade_near_ns", 1.0, 5000.0, ManySockets, "the same with a copy in another socket"),
     key("coherence.upgrade_far_ns", 1.0, 5000.0, ManyGroups, "the same with a copy in another group of sockets"),
     key("coherence.rmw_occupancy_ns", 0.5, 500.0, Always, "time for which one contended LOCK operation keeps the others from the line"),
+    key("coherence.keep_share", 0.0, 1.0, Always, "share of transfers before which the core that loses the line can do one operation more at once"),
     key("coherence.shared_occupancy_ns", 0.1, 500.0, Always, "time for which one read of a shared clean line keeps the others from it"),
     key("memory.dram_local_ns", 1.0, 2000.0, Always, "load from the memory of the CPU's own socket"),
     key("memory.dram_near_ns", 1.0, 2000.0, ManySockets, "load from another socket's memory"),

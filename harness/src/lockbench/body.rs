@@ -1,0 +1,90 @@
+//! The benchmark's loop, in any world.
+
+use pamt_strategies::locks::Lock;
+use pamt_strategies::measure::{Observation, Op};
+use pamt_strategies::platform::Platform;
+use pamt_strategies::units::{Cycles, Region};
+
+use super::draw::exponential;
+
+/// How long something takes.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Length {
+    /// This many ns, every time.
+    Constant(f64),
+    /// Exponentially distributed with this mean, in ns.
+    Exponential(f64),
+}
+
+/// When a thread stops.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stop {
+    /// After this many acquisitions.
+    Acquires(u64),
+    /// When this many ns have passed.
+    After(u64),
+}
+
+/// A [`Length`] in the cycles of a world.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Span {
+    pub(super) cycles: f64,
+    pub(super) random: bool,
+}
+
+impl Span {
+    fn draw<P: Platform>(self, cpu: &P::Cpu) -> Cycles {
+        let factor = if self.random { exponential(P::random(cpu)) } else { 1.0 };
+        Cycles((self.cycles * factor).round() as u64)
+    }
+}
+
+/// What every thread does.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Plan {
+    pub(super) critical: Span,
+    pub(super) parallel: Span,
+    pub(super) stop: Stop,
+    /// `Stop::After`, in cycles.
+    pub(super) deadline: u64,
+}
+
+/// What one thread did.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Done {
+    pub(super) thread: usize,
+    pub(super) acquires: u64,
+    pub(super) end: Cycles,
+}
+
+/// Runs the loop to its end.
+pub(super) fn hammer<P: Platform, L: Lock<P>>(
+    cpu: &P::Cpu,
+    lock: &L,
+    plan: &Plan,
+    thread: usize,
+) -> Done {
+    let mut acquires = 0;
+    loop {
+        let go_on = match plan.stop {
+            Stop::Acquires(n) => acquires < n,
+            Stop::After(_) => P::now(cpu).0 < plan.deadline,
+        };
+        if !go_on {
+            return Done { thread, acquires, end: P::now(cpu) };
+        }
+        P::observe(cpu, Observation::Begin(Op::LockAcquire));
+        let held = lock.acquire(cpu, 0, Region(0));
+        work::<P>(cpu, plan.critical);
+        lock.release(cpu, held);
+        P::observe(cpu, Observation::End(Op::LockAcquire));
+        work::<P>(cpu, plan.parallel);
+        acquires += 1;
+    }
+}
+
+fn work<P: Platform>(cpu: &P::Cpu, span: Span) {
+    if span.cycles > 0.0 {
+        P::work(cpu, span.draw::<P>(cpu));
+    }
+}

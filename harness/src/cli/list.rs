@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use clap::{Args, ValueEnum};
 use pamt_reports::exit::Exit;
-use pamt_sim::machine::Profile;
+use pamt_sim::machine::{Profile, ProfileError};
 use pamt_strategies::locks::LOCKS;
 use pamt_strategies::registry::{STRATEGIES, StrategyInfo, Verdict};
 use pamt_strategies::spec::nearest;
@@ -192,7 +192,14 @@ fn workload(info: &'static WorkloadInfo) -> Entry {
 }
 
 fn machine(name: &'static str) -> Result<Entry, CliError> {
-    let profile = Profile::builtin(name).map_err(crate::exec::RunError::from)?;
+    let profile = match Profile::builtin(name) {
+        Err(ProfileError::Refused { reason, .. }) => {
+            let summary = "refused: it must be calibrated first".to_owned();
+            let explained = Sheet::new(name, &summary).row("remedy", &reason).0;
+            return Ok(Entry { name, summary, explained });
+        }
+        other => other.map_err(crate::exec::RunError::from)?,
+    };
     let topology = profile.topology();
     let shape = format!(
         "{} sockets, {} cores, {} CPUs, {} NUMA nodes",
@@ -204,6 +211,13 @@ fn machine(name: &'static str) -> Result<Entry, CliError> {
     let mut sheet = Sheet::new(name, profile.description()).row("shape", &shape);
     for note in profile.notes() {
         sheet = sheet.row("note", note);
+    }
+    for (key, value) in profile.values() {
+        let range = value.range.map(|(lo, hi)| format!(" [{lo}, {hi}]")).unwrap_or_default();
+        let from = value.inherited_from.as_deref();
+        let from = from.map(|from| format!(", inherited from {from}")).unwrap_or_default();
+        let (v, kind, source) = (value.v, value.kind.name(), &value.source);
+        sheet = sheet.row(key, &format!("{v}{range} ({kind}{from}): {source}"));
     }
     Ok(Entry { name, summary: profile.description().to_owned(), explained: sheet.0 })
 }

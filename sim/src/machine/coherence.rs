@@ -82,7 +82,7 @@ pub(super) struct Coherence {
     /// Counters of cold lines and of retired records, by object.
     pub(super) cold: Vec<LineCounters>,
     topology: Topology,
-    map: Map,
+    pub(super) map: Map,
     /// Lines that each core has brought in.
     fills: Vec<u64>,
     /// By CPU.
@@ -497,58 +497,6 @@ impl Coherence {
         transfer
     }
 
-    /// Distance of the nearest clean copy in another core or last-level cache.
-    fn nearest_copy(&self, index: u32, core: u16) -> Option<Distance> {
-        let llcs = self.records.get(index).llcs;
-        if !self.records.has_sharers(index) {
-            return (llcs != 0).then(|| self.llc_distance(llcs, core));
-        }
-        let own_llc = self.map.llc_cores(self.map.llc_of(core));
-        if self.records.other_shares_in(index, core, own_llc) {
-            return Some(Distance::Llc);
-        }
-        let own = self.map.socket_of(core);
-        self.other_sockets(index, core).map(|socket| self.map.socket_distance(own, socket)).min()
-    }
-
-    /// Sockets in which another core shares the line.
-    fn other_sockets(&self, index: u32, core: u16) -> impl Iterator<Item = u16> + '_ {
-        (0..self.map.sockets()).filter(move |socket| {
-            self.records.other_shares_in(index, core, self.map.socket_cores(*socket))
-        })
-    }
-
-    /// Distance of the farthest other core that shares the line; `Llc` when none does.
-    fn farthest_copy(&self, index: u32, core: u16) -> Distance {
-        let own = self.map.socket_of(core);
-        let distance = |socket| self.map.socket_distance(own, socket);
-        match self.other_sockets(index, core).map(distance).max() {
-            Some(Distance::Socket) if self.all_in_llc(index, core) => Distance::Llc,
-            Some(distance) => distance,
-            None => Distance::Llc,
-        }
-    }
-
-    /// Whether no core of the socket outside the core's own last-level cache shares the line.
-    fn all_in_llc(&self, index: u32, core: u16) -> bool {
-        let llc = self.map.llc_cores(self.map.llc_of(core));
-        let socket = self.map.socket_cores(self.map.socket_of(core));
-        self.records.none_shares_beyond(index, socket, llc)
-    }
-
-    /// Distance of the nearest last-level cache of a set from a core.
-    fn llc_distance(&self, llcs: u64, core: u16) -> Distance {
-        let mut nearest = None;
-        let mut left = llcs;
-        while left != 0 {
-            let llc = left.trailing_zeros() as u16;
-            left &= left - 1;
-            let distance = self.map.llc_distance(llc, core);
-            nearest = Some(nearest.map_or(distance, |other: Distance| other.min(distance)));
-        }
-        nearest.unwrap_or(Distance::Llc)
-    }
-
     /// Drops every copy of a line: its data are in memory now. Returns the waiters to wake.
     pub(super) fn evict(&mut self, addr: u64, now: u64, home: Option<NodeId>) -> Option<Wakes> {
         let word = LineWord(*self.memory.line(addr));
@@ -568,8 +516,9 @@ impl Coherence {
     pub(super) fn take_silently(&mut self, a: Access) {
         let word = LineWord(self.memory.line_word(a.addr));
         if let LineState::Record(index) = word.state() {
+            self.records.clear_sharers(index);
             let record = self.records.get_mut(index);
-            (record.owner, record.dirty) = (a.core, true);
+            (record.owner, record.dirty, record.llcs) = (a.core, true, 0);
         } else {
             self.own_cold(word, a, Want::Store);
         }

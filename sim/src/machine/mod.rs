@@ -9,6 +9,7 @@ mod access;
 mod build;
 mod bulk;
 mod coherence;
+mod copies;
 mod costs;
 mod engine;
 mod fiber;

@@ -10,7 +10,22 @@ macro_rules! embedded {
     };
 }
 
-static BUILTINS: &[(&str, &str)] = embedded!["spr-2s"];
+static BUILTINS: &[(&str, &str)] = embedded![
+    "spr-2s",
+    "spr-1s-ws",
+    "emr-2s",
+    "gnr-2s",
+    "icx-2s",
+    "clx-2s",
+    "bdx-2s",
+    "skx-4s",
+    "skx-8s",
+    "milan-2s",
+    "genoa-2s",
+    "epyc-7601",
+    "srf-2s",
+    "lockhammer-x86-2",
+];
 
 impl Profile {
     /// Name and text of every built-in profile.

@@ -54,6 +54,13 @@ pub struct StrategyInfo {
 }
 
 impl StrategyInfo {
+    /// Whether it acts on the status of leaves other than PAMT.ADD and REMOVE, which not every world
+    /// can give.
+    #[must_use]
+    pub fn needs_leaf_status(&self) -> bool {
+        self.name == crate::pamt::lazy::INFO.name
+    }
+
     /// Whether violations are expected of it in scope 4k.
     #[must_use]
     pub fn known_unsound(&self) -> bool {

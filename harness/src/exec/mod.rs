@@ -1,6 +1,7 @@
 //! From an experiment to a result: each world has its executor.
 
 mod convert;
+mod hw;
 mod lines;
 mod native;
 mod prepared;
@@ -58,9 +59,11 @@ pub enum RunError {
     },
     /// More than a comparison of this host needs.
     #[error(
-        "--backend native: {needed} vCPUs, this host has {cpus} CPUs; lower --tds or --vcpus, or add --oversubscribe to let them take turns"
+        "--backend {backend}: {needed} vCPUs, this host has {cpus} CPUs; lower --tds or --vcpus, or add --oversubscribe to let them take turns"
     )]
     Oversubscribed {
+        /// World.
+        backend: &'static str,
         /// vCPUs.
         needed: usize,
         /// CPUs.
@@ -69,6 +72,14 @@ pub enum RunError {
     /// No real SEAMCALLs on this host.
     #[error("{0}")]
     NoHardware(String),
+    /// A strategy that the helper cannot serve.
+    #[error("--backend hw: `{strategy}` {why}; choose another strategy, or --backend sim")]
+    NotOnHardware {
+        /// Its spec.
+        strategy: String,
+        /// Why.
+        why: &'static str,
+    },
 }
 
 impl RunError {
@@ -92,6 +103,6 @@ pub fn run(prepared: &Prepared) -> Result<Run, RunError> {
     match prepared.experiment.backend {
         Backend::Sim => sim::run(prepared),
         Backend::Native => native::run(prepared),
-        Backend::Hw => Err(RunError::NoHardware(pamt_hw::probe().to_string())),
+        Backend::Hw => hw::run(prepared),
     }
 }

@@ -17,23 +17,37 @@ use super::{Prepared, RunError};
 use crate::books::Depth;
 
 pub(super) fn run(prepared: &Prepared) -> Result<Run, RunError> {
+    let mut build = set_up(prepared)?;
+    let world = assemble::<Native>(&mut build, prepared, Depth::End)?;
+    let note = "SEAMCALLs, MOVDIR64B and host kernel work are delays of the profile's length; locks and \
+                cache lines are this host's own";
+    carry_out(prepared, build, world, vec![note.to_owned()])
+}
+
+/// The native world of an experiment, empty.
+pub(super) fn set_up(prepared: &Prepared) -> Result<NativeBuild, RunError> {
     let experiment = &prepared.experiment;
     let (needed, cpus) = (experiment.tds as usize * experiment.vcpus as usize, host_cpus().len());
     if needed > cpus && !experiment.oversubscribe {
-        return Err(RunError::Oversubscribed { needed, cpus });
+        let backend = experiment.backend.name();
+        return Err(RunError::Oversubscribed { backend, needed, cpus });
     }
     let options = NativeOptions {
         bulk: bulk_costs(prepared)?,
         ..NativeOptions::new(needed.max(cpus), experiment.run_seed())
     };
-    let mut build = NativeBuild::new(options)?;
-    let World { host, progress, actors } = assemble::<Native>(&mut build, prepared, Depth::End)?;
+    Ok(NativeBuild::new(options)?)
+}
+
+/// Runs the actors of a world on threads of this host.
+pub(super) fn carry_out(
+    prepared: &Prepared,
+    build: NativeBuild,
+    world: World<Native>,
+    mut notes: Vec<String>,
+) -> Result<Run, RunError> {
+    let World { host, progress, actors } = world;
     let outcome = native::run(build, actors)?;
-    let mut notes = vec![
-        "SEAMCALLs, MOVDIR64B and host kernel work are delays of the profile's length; locks and \
-         cache lines are this host's own"
-            .to_owned(),
-    ];
     if outcome.oversubscribed {
         notes.push(
             "more threads than CPUs: they took turns, and times include the scheduler".into(),

@@ -12,7 +12,7 @@ use pamt_strategies::units::{CpuId, NodeId};
 
 use super::{Prepared, RunError};
 use crate::books::Depth;
-use crate::host::{Host, HostCosts, HostPlan, PageAllocator, Parts, Td};
+use crate::host::{Host, HostCosts, HostPlan, PageAllocator, Parts, Seam, Td};
 use crate::workloads::Progress;
 
 /// A world that is ready to run.
@@ -25,6 +25,9 @@ pub(crate) struct World<P: Platform> {
 /// How to build the strategy: from the registry, or a test's own.
 pub(crate) type Make<'a, P> =
     &'a dyn Fn(&mut <P as Platform>::Build, &StrategyParams<'_, P>) -> Box<dyn Strategy<P>>;
+
+/// What the host talks to, made of the module model.
+pub(super) type Wrap<'a, P> = &'a dyn Fn(Module<P>) -> Arc<dyn Seam<P>>;
 
 /// Builds the world of an experiment with the strategy that it names.
 pub(super) fn assemble<P: Platform>(
@@ -45,6 +48,24 @@ pub(crate) fn assemble_with<P: Platform>(
     depth: Depth,
     make: Make<'_, P>,
 ) -> Result<World<P>, RunError> {
+    let seam = Wrapped { dynamic: prepared.dynamic(), wrap: &|module| Arc::new(module) };
+    assemble_on(build, prepared, depth, make, &seam)
+}
+
+/// A module model in Dynamic PAMT or static mode, and what is made of it.
+pub(super) struct Wrapped<'a, P: Platform> {
+    pub(super) dynamic: bool,
+    pub(super) wrap: Wrap<'a, P>,
+}
+
+/// The same on another module.
+pub(super) fn assemble_on<P: Platform>(
+    build: &mut P::Build,
+    prepared: &Prepared,
+    depth: Depth,
+    make: Make<'_, P>,
+    seam: &Wrapped<'_, P>,
+) -> Result<World<P>, RunError> {
     let nodes = P::node_count(build);
     let plan = prepared.plan(nodes)?;
     let costs = HostCosts::load(P::clock(build), |key| host_value(&prepared.profile, key))?;
@@ -56,8 +77,9 @@ pub(crate) fn assemble_with<P: Platform>(
         locks: &locks,
     };
     let strategy = make(build, &params);
-    let config = module_config(&plan, prepared);
-    let module = Arc::new(Module::new(build, &config, &CostTable::default())?);
+    let config = ModuleConfig { dynamic: seam.dynamic, ..module_config(&plan, prepared) };
+    let model = Module::new(build, &config, &CostTable::default())?;
+    let module = (seam.wrap)(model);
     let node_of: Vec<_> =
         (0..P::cpu_count(build)).map(|cpu| P::node_of(build, CpuId(cpu as u16))).collect();
     let tds = tds(&plan, plan.pin(&prepared.experiment.machine, &node_of)?);
@@ -96,7 +118,6 @@ fn module_config(plan: &HostPlan, prepared: &Prepared) -> ModuleConfig {
     ModuleConfig {
         sept_pages: plan.tds * (tables as u32 + 1),
         packages: prepared.profile.topology().sockets as u8,
-        dynamic: prepared.dynamic(),
         ..ModuleConfig::dynamic(plan.map.regions(), plan.tds, plan.vcpus)
     }
 }

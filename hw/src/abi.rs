@@ -173,6 +173,10 @@ layout! {
         left_pairs: u64,
         /// Backing pages that are neither free nor with the module at the end.
         lost_pages: u64,
+        /// PAMT.ADDs that succeeded.
+        pairs_added: u64,
+        /// PAMT.REMOVEs that succeeded.
+        pairs_removed: u64,
         /// TSC ticks from the start of the threads to the end of the last.
         elapsed: u64,
         /// Status of the last SEAMCALL that failed a get or put.

@@ -263,6 +263,8 @@ impl abi::RunResult {
             left_refcounts: 0,
             left_pairs: 0,
             lost_pages: 0,
+            pairs_added: 0,
+            pairs_removed: 0,
             elapsed: 0,
             last_error: 0,
         }

@@ -54,12 +54,12 @@ const CPUS: [u32; 2] = [2, 4];
 
 fn run() -> Result<Outcome, String> {
     let kernels = kernels()?;
-    let guest = image::guest_program()?;
+    let programs = image::guest_programs()?;
     for abi in &kernels {
         let work = PathBuf::from("target/vm").join(abi);
         let modules = build_modules(abi, &work)?;
         let kernel = image::kernel(abi, &work)?;
-        let initramfs = image::initramfs(&work, &modules, &guest)?;
+        let initramfs = image::initramfs(&work, &modules, &programs)?;
         for cpus in CPUS {
             let begun = Instant::now();
             let seen = boot(&kernel, &initramfs, &work, cpus)?;

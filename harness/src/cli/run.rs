@@ -1,5 +1,7 @@
 //! `run`: experiments from the command line.
 
+mod in_kernel;
+
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
@@ -51,6 +53,10 @@ pub(super) struct RunArgs {
     /// Repetitions, each with the next seed
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
     runs: u32,
+    /// With --backend hw: the strategy's C twin on kernel threads; takes no workload, --set ops=N
+    /// (gets a thread) and --set depth=N (references that it holds)
+    #[arg(long, conflicts_with = "workload")]
+    in_kernel: bool,
     /// Parameter of the workload or of the host model; may be given several times
     #[arg(long, value_name = "KEY=VALUE")]
     set: Vec<String>,
@@ -124,10 +130,14 @@ fn list(text: &str) -> Result<Vec<&str>, CliError> {
 
 pub(super) fn execute(args: &RunArgs) -> Result<Exit, CliError> {
     let format = args.output.as_deref().map_or(Ok(args.format), Format::of)?;
-    let experiments = args.experiments()?;
-    // A wrong name must not cost the minutes of the runs before it.
-    let prepared = experiments.iter().map(Prepared::new).collect::<Result<Vec<_>, _>>()?;
-    let runs = run_all(args, &prepared)?;
+    let runs = if args.in_kernel {
+        in_kernel::run_all(args)?
+    } else {
+        let experiments = args.experiments()?;
+        // A wrong name must not cost the minutes of the runs before it.
+        let prepared = experiments.iter().map(Prepared::new).collect::<Result<Vec<_>, _>>()?;
+        run_all(args, &prepared)?
+    };
     let exit = verdict(&runs);
     output::document(&Document::new(runs), format, args.output.as_ref())?;
     if let Some(path) = args.output.as_ref().filter(|_| !args.quiet) {

@@ -105,7 +105,7 @@ pub(super) fn run(prepared: &Prepared) -> Result<Run, RunError> {
     }
 }
 
-fn lost(why: &dyn std::fmt::Display) -> RunError {
+pub(super) fn lost(why: &dyn std::fmt::Display) -> RunError {
     RunError::NoHardware(format!("--backend hw: {why}"))
 }
 
@@ -122,7 +122,7 @@ fn refuse(prepared: &Prepared) -> Result<(), RunError> {
 }
 
 /// The helper's device, when a module with Dynamic PAMT answers behind it.
-fn open() -> Result<(Device, abi::Probe), RunError> {
+pub(super) fn open() -> Result<(Device, abi::Probe), RunError> {
     let device = match Device::open() {
         Ok(device) => device,
         Err(DeviceError::Open { .. }) => {
@@ -151,12 +151,42 @@ fn notes(probe: &abi::Probe) -> Vec<String> {
         "PAMT.ADD, PAMT.REMOVE and PAGE.RDMD are real SEAMCALLs, each through an ioctl; all other \
          leaves are delays, so BUSY, contention and times are a lower bound"
             .to_owned(),
-        format!("TDX module {}.{}.{}", probe.module_major, probe.module_minor, probe.module_update),
     ];
+    notes.extend(module_notes(probe));
+    notes
+}
+
+/// Which module answered, and whether that is a performance result.
+pub(super) fn module_notes(probe: &abi::Probe) -> Vec<String> {
+    let (major, minor, update) = (probe.module_major, probe.module_minor, probe.module_update);
+    let mut notes = vec![format!("TDX module {major}.{minor}.{update}")];
     if probe.flags & abi::F_HYPERVISOR != 0 {
         notes.push(
-            "not a performance result: this is a virtual machine, its module is emulated".into(),
+            "not a performance result: this is a virtual machine, its module is emulated"
+                .to_owned(),
         );
     }
     notes
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::experiment::{Backend, Experiment};
+
+    #[test]
+    fn a_strategy_that_needs_what_is_a_delay_here_is_refused_before_the_device_is_opened() {
+        for (strategy, why) in [("lazy", "delays"), ("static", "nothing to measure")] {
+            let experiment = Experiment {
+                backend: Backend::Hw,
+                strategy: strategy.to_owned(),
+                workload: "teardown".to_owned(),
+                ..Experiment::default()
+            };
+            let prepared = Prepared::new(&experiment).expect("a good experiment");
+            let error = run(&prepared).expect_err("refused");
+            assert!(matches!(error, RunError::NotOnHardware { .. }), "{error}");
+            assert!(error.to_string().contains(why), "{error}");
+        }
+    }
 }

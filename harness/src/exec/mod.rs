@@ -2,6 +2,7 @@
 
 mod convert;
 mod hw;
+mod in_kernel;
 mod lines;
 mod native;
 mod prepared;
@@ -10,6 +11,7 @@ mod sim;
 mod tests;
 mod world;
 
+use pamt_hw::TwinError;
 use pamt_reports::exit::Exit;
 use pamt_reports::schema::Run;
 use pamt_sim::machine::ProfileError;
@@ -23,6 +25,7 @@ use crate::host::PlanError;
 use crate::params::ParamError;
 use crate::workloads::UnknownWorkload;
 
+pub(crate) use in_kernel::{InKernel, run as run_in_kernel};
 pub use prepared::Prepared;
 
 /// An experiment that could not be run.
@@ -72,6 +75,9 @@ pub enum RunError {
     /// No real SEAMCALLs on this host.
     #[error("{0}")]
     NoHardware(String),
+    /// A strategy that the helper does not have in C.
+    #[error("--in-kernel: {0}")]
+    Twin(#[from] TwinError),
     /// A strategy that the helper cannot serve.
     #[error("--backend hw: `{strategy}` {why}; choose another strategy, or --backend sim")]
     NotOnHardware {

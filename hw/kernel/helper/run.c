@@ -125,6 +125,8 @@ static void add_result(struct pamt_hw_run_result *to, const struct pamt_hw_run_r
 	to->failed_get += from->failed_get;
 	to->failed_put += from->failed_put;
 	to->missing_pair += from->missing_pair;
+	to->pairs_added += from->pairs_added;
+	to->pairs_removed += from->pairs_removed;
 	to->lost_pages += from->lost_pages;
 	if (from->last_error)
 		to->last_error = from->last_error;

@@ -69,6 +69,7 @@ static int add_pair(struct worker *w, u32 region, u32 pair)
 		return -EIO;
 	}
 	w->t->pair_of[region] = pair;
+	w->result->pairs_added++;
 	return 0;
 }
 
@@ -102,6 +103,7 @@ static u32 remove_pair(struct worker *w, u32 region)
 		return NO_PAIR;
 	}
 	w->t->pair_of[region] = NO_PAIR;
+	w->result->pairs_removed++;
 	pair_phys(w->t, pair, expected);
 	return phys[0] == expected[0] && phys[1] == expected[1] ? pair : NO_PAIR;
 }

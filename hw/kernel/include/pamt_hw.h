@@ -144,6 +144,8 @@ struct pamt_hw_run_result {
 	__u64 left_refcounts;		/* sum of refcounts at the end: 0 when balanced */
 	__u64 left_pairs;		/* pairs with the module at the end: 0 when balanced */
 	__u64 lost_pages;		/* backing pages neither free nor with the module: 0 */
+	__u64 pairs_added;
+	__u64 pairs_removed;
 	__u64 elapsed;
 	__u64 last_error;		/* status of the last SEAMCALL that failed a get or put */
 };

@@ -105,16 +105,16 @@ fn filter(command: &mut Command, input: &[u8]) -> Result<Vec<u8>, String> {
     if out.status.success() { Ok(out.stdout) } else { Err(format!("{name} failed")) }
 }
 
-/// Builds the guest program.
-pub(super) fn guest_program() -> Result<PathBuf, String> {
+/// Builds the programs of the guest: its tests, and `pamt-bench` itself.
+pub(super) fn guest_programs() -> Result<[PathBuf; 2], String> {
     let status = Command::new("cargo")
-        .args(["build", "-q", "-p", "pamt-hw-guest"])
+        .args(["build", "-q", "-p", "pamt-hw-guest", "-p", "pamt-harness"])
         .status()
         .map_err(text("cargo"))?;
     if status.success() {
-        return Ok(PathBuf::from("target/debug/pamt-hw-guest"));
+        return Ok(["pamt-hw-guest", "pamt-bench"].map(|name| Path::new("target/debug").join(name)));
     }
-    Err("the guest program does not build".to_owned())
+    Err("the programs of the guest do not build".to_owned())
 }
 
 fn put(from: &Path, to: &Path) -> Result<(), String> {
@@ -126,7 +126,8 @@ fn put(from: &Path, to: &Path) -> Result<(), String> {
 }
 
 /// A program and the shared libraries that it loads, at the same paths as here.
-fn put_program(program: &Path, root: &Path, name: &str) -> Result<(), String> {
+fn put_program(program: &Path, root: &Path) -> Result<(), String> {
+    let name = program.file_name().ok_or_else(|| format!("{} has no name", program.display()))?;
     let target = root.join(name);
     put(program, &target)?;
     output(Command::new("strip").arg("--strip-debug").arg(&target))?;
@@ -140,14 +141,20 @@ fn put_program(program: &Path, root: &Path, name: &str) -> Result<(), String> {
 }
 
 /// Packs everything into a compressed cpio archive.
-pub(super) fn initramfs(work: &Path, modules: &[PathBuf], guest: &Path) -> Result<PathBuf, String> {
+pub(super) fn initramfs(
+    work: &Path,
+    modules: &[PathBuf],
+    programs: &[PathBuf],
+) -> Result<PathBuf, String> {
     let root = work.join("root");
     if root.exists() {
         fs::remove_dir_all(&root).map_err(text(root.display()))?;
     }
     put(Path::new("/bin/busybox"), &root.join("bin/busybox"))?;
     symlink("busybox", root.join("bin/sh")).map_err(text("bin/sh"))?;
-    put_program(guest, &root, "pamt-hw-guest")?;
+    for program in programs {
+        put_program(program, &root)?;
+    }
     for module in modules {
         let name = module.file_name().ok_or_else(|| format!("{} has no name", module.display()))?;
         let target = root.join("modules").join(name);

@@ -72,6 +72,8 @@ fn balanced(spec: &str, result: &pamt_hw::abi::RunResult) -> Result<(), String> 
     ensure!(result.lost_pages == 0, "{spec}: {} pages lost", result.lost_pages);
     let (refcounts, pairs) = (result.left_refcounts, result.left_pairs);
     ensure!(refcounts == pairs, "{spec}: {refcounts} references, {pairs} pairs left");
+    let balance = result.pairs_added - result.pairs_removed;
+    ensure!(pairs == balance, "{spec}: {pairs} pairs left, {balance} by the count");
     ensure!(pairs <= result.failed_put, "{spec}: {pairs} pairs, {} puts", result.failed_put);
     Ok(())
 }

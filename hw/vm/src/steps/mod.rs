@@ -1,6 +1,7 @@
 //! The steps, in the order in which the guest runs them.
 
 mod agreement;
+mod bench;
 mod faults;
 mod fuzz;
 mod leaves;
@@ -41,6 +42,9 @@ pub(crate) const STEPS: &[Step] = &[
     step("twins-slow", faults::slow),
     step("agreement", agreement::every_strategy),
     step("agreement-faults", agreement::every_strategy_with_faults),
+    step("bench-refusals", bench::refusals),
+    step("bench-result", bench::result),
+    step("bench-in-kernel", bench::in_kernel),
     step("close-with-pairs", lifetime::close_with_pairs),
     step("close-pinned", lifetime::close_pinned),
     step("unload-in-run", lifetime::unload_in_run),

@@ -45,7 +45,8 @@ pub(super) fn refusals() -> Outcome {
 pub(super) fn result() -> Outcome {
     let _helper = Helper::load()?;
     let emulator = Emulator::load(&[])?;
-    bench(&format!("{} --quiet -o {RESULT}", teardown("striped,global,per-2m")), 0, "")?;
+    let words = teardown("striped,global,per-2m").replace("teardown", "teardown,fault-storm");
+    bench(&format!("{words} --quiet -o {RESULT}"), 0, "")?;
     emulator.audit()?;
     let calls = emulator.read("calls")?;
     let json = std::fs::read_to_string(RESULT).map_err(text)?;
@@ -54,6 +55,7 @@ pub(super) fn result() -> Outcome {
         "\"backend\": \"hw\"",
         "\"measured\"",
         "TDH.PHYMEM.PAMT.ADD",
+        "TDH.PHYMEM.PAMT.REMOVE",
         "a lower bound",
         "not a performance result",
     ] {

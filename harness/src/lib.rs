@@ -6,6 +6,7 @@
 //! lists of experiments, [`seamcall`] scripts of single calls. [`trace`] writes a run's events down.
 
 mod books;
+pub mod check;
 pub mod cli;
 pub mod exec;
 pub mod experiment;

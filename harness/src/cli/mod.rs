@@ -4,6 +4,7 @@
 //! is one line that names the input and the remedy, and ends the process with a code of
 //! [`Exit`](pamt_reports::exit::Exit).
 
+mod check;
 mod generate;
 mod hw;
 mod list;
@@ -42,6 +43,8 @@ enum Command {
     Run(run::RunArgs),
     /// What there is, a line each; with a name, one of them explained
     List(list::ListArgs),
+    /// Explore the interleavings of a strategy against the module model
+    Check(check::CheckArgs),
     /// Real SEAMCALLs on this host
     #[command(subcommand)]
     Hw(hw::HwCommand),
@@ -108,6 +111,7 @@ fn dispatch(cli: Cli) -> Result<Exit, CliError> {
         None => run::execute(&cli.run),
         Some(Command::Run(args)) => run::execute(&args),
         Some(Command::List(args)) => list::execute(&args),
+        Some(Command::Check(args)) => check::execute(&args),
         Some(Command::Hw(command)) => hw::execute(&command),
         Some(Command::Completions(args)) => generate::completions(&args, Cli::command()),
         Some(Command::Man) => generate::man(Cli::command()),

@@ -127,6 +127,8 @@ pub enum ViolationKind {
     EarlyRelease,
     /// A put failed.
     PutFailed,
+    /// A get failed although there was memory.
+    GetFailed,
     /// A pair is left, or a refcount is not 0, when all TDs are gone.
     Leak,
     /// Two holders of one lock.
@@ -151,6 +153,7 @@ impl ViolationKind {
             Self::MissingPair => "missing_pair",
             Self::EarlyRelease => "early_release",
             Self::PutFailed => "put_failed",
+            Self::GetFailed => "get_failed",
             Self::Leak => "leak",
             Self::MutualExclusion => "mutual_exclusion",
             Self::ModuleFatal => "module_fatal",

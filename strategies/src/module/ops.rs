@@ -35,7 +35,8 @@ impl Regs {
     }
 }
 
-/// The leaves that manage page pairs; present in every world.
+/// The leaves that manage page pairs; present in every world. Who implements them reports each pair
+/// that changes hands as an [`Observation::Pair`](crate::measure::Observation::Pair).
 pub trait PamtOps<P: Platform>: Send + Sync {
     /// TDH.PHYMEM.PAMT.ADD: gives `pair` to the module as backing of `region`.
     fn pamt_add(&self, cpu: &P::Cpu, region: Region, pair: PamtPair) -> Status;

@@ -1,7 +1,7 @@
 //! Strategies: one file each. A strategy sits where `tdx_pamt_get()` and `tdx_pamt_put()` sit.
 //!
 //! Each file has the strategy's entry in the [`registry`](crate::registry) and its `build`. What they
-//! share: `refcounts` (the kernel's `pamt_refcounts`), `steps` (a SEAMCALL with its bookkeeping),
+//! share: `refcounts` (the kernel's `pamt_refcounts`), `steps` (spans, ADD and REMOVE as results),
 //! `domain` (which lock guards which region), `counted` (upstream v6 over any such domain), `early_drop`
 //! (upstream before v6), `state_word` (no lock, but a state machine in the refcount), `busy` (what to
 //! do about OPERAND_BUSY).
@@ -34,7 +34,6 @@ pub(crate) mod v2;
 pub(crate) mod v3_07;
 pub(crate) mod v4;
 
-use crate::measure::Observation;
 use crate::module::{PamtOps, PamtPair, Regs, Status};
 use crate::platform::Platform;
 use crate::units::{Pfn, Region};
@@ -251,7 +250,6 @@ pub trait Strategy<P: Platform>: Send + Sync {
         if regs.status().is_error() {
             env.host.free_pair(cpu, pair);
         } else {
-            P::observe(cpu, Observation::Pair { region, added: true });
             self.demoted(cpu, region);
         }
         Ok(regs)

@@ -353,7 +353,6 @@ impl<P: Platform> Strategy<P> for StateWord<P> {
             if last.status().is_error() { Err(last.status()) } else { Ok(()) }
         });
         if demoted.is_ok() {
-            P::observe(cpu, Observation::Pair { region, added: true });
             self.demoted(cpu, region);
         } else {
             env.host.free_pair(cpu, pair);

@@ -1,4 +1,4 @@
-//! Steps that all strategies share: spans around a get and a put, and a SEAMCALL with its bookkeeping.
+//! Steps that all strategies share: spans around a get and a put, and PAMT.ADD and PAMT.REMOVE as results.
 
 use super::{Env, PamtCache};
 use crate::measure::{Chronicle, Observation, Op};
@@ -26,30 +26,26 @@ pub(super) fn span<P: Platform, T>(cpu: &P::Cpu, op: Op, body: impl FnOnce() -> 
     value
 }
 
-/// PAMT.ADD; a pair that the module took is counted.
+/// PAMT.ADD.
 pub(super) fn add<P: Platform>(
     cpu: &P::Cpu,
     env: &Env<'_, P>,
     region: Region,
     pair: PamtPair,
 ) -> Result<(), Status> {
-    let status = env.ops.pamt_add(cpu, region, pair);
-    if status != Status::SUCCESS {
-        return Err(status);
+    match env.ops.pamt_add(cpu, region, pair) {
+        Status::SUCCESS => Ok(()),
+        status => Err(status),
     }
-    P::observe(cpu, Observation::Pair { region, added: true });
-    Ok(())
 }
 
-/// PAMT.REMOVE; a pair that came back is counted.
+/// PAMT.REMOVE.
 pub(super) fn remove<P: Platform>(
     cpu: &P::Cpu,
     env: &Env<'_, P>,
     region: Region,
 ) -> Result<PamtPair, Status> {
-    let pair = env.ops.pamt_remove(cpu, region)?;
-    P::observe(cpu, Observation::Pair { region, added: false });
-    Ok(pair)
+    env.ops.pamt_remove(cpu, region)
 }
 
 /// Resets and frees a pair, as `free_pamt_array()` does whether the module ever had it or not.

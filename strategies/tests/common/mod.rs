@@ -4,6 +4,7 @@
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering as HostOrdering};
 
+use pamt_strategies::measure::Observation;
 use pamt_strategies::module::{Leaf, Operand, PamtOps, PamtPair, Regs, Status, StatusName};
 use pamt_strategies::pamt::{HostMemory, PamtCache};
 use pamt_strategies::platform::{Ordering, Place, Platform, Words};
@@ -81,6 +82,7 @@ impl<P: Platform> ToyModule<P> {
                 self.pairs.store(cpu, 2 * region.0 as usize + i, page.0, Ordering::Release);
             }
             self.regions.fetch_or(cpu, region.0 as usize, PRESENT, Ordering::AcqRel);
+            P::observe(cpu, Observation::Pair { region, added: true });
         }
         for other in shared {
             self.unshare(cpu, other);
@@ -144,6 +146,7 @@ impl<P: Platform> PamtOps<P> for ToyModule<P> {
             let at = 2 * region.0 as usize;
             let pages = [at, at + 1].map(|i| Pfn(self.pairs.load(cpu, i, Ordering::Acquire)));
             self.regions.fetch_and(cpu, region.0 as usize, !PRESENT, Ordering::AcqRel);
+            P::observe(cpu, Observation::Pair { region, added: false });
             Ok(PamtPair(pages))
         };
         self.unlock(cpu, region);

@@ -1,0 +1,56 @@
+//! `pamt-bench check`: is a strategy right in every interleaving?
+//!
+//! The real source of the strategy and the real model of the module run under the shuttle world, a
+//! few CPUs at a time ([`scenario`]), in every schedule with up to two preemptions and in random ones
+//! with more ([`explore`]). What is demanded of each execution is in `world`: no SEAMCALL on a page
+//! without its pair, no pair taken back while it is used, no put that fails, no retry that can be
+//! provoked twice in a row, progress of every CPU, and nothing left when all TDs are gone.
+//!
+//! Memory is sequentially consistent here; orderings are judged by the loom tests of
+//! `pamt-strategies`.
+
+mod explore;
+mod report;
+pub mod scenario;
+mod world;
+
+pub use explore::{Coverage, Failure, Segment, explore, replay};
+pub use report::{parse_schedule, schedule_text, story_table};
+pub use world::{Event, Story};
+
+use pamt_strategies::registry::StrategySpec;
+use scenario::{SCENARIOS, Scenario, Scope};
+
+/// What a check asks for.
+#[derive(Clone, Debug)]
+pub struct CheckOptions {
+    /// Scopes to cover.
+    pub scopes: Vec<Scope>,
+    /// Most schedules a scenario in the search; a quarter of that at random besides.
+    pub schedules: u64,
+    /// Seed of the random ones.
+    pub seed: u64,
+}
+
+/// What became of a scenario.
+#[derive(Debug)]
+pub struct Checked {
+    /// Which.
+    pub scenario: &'static Scenario,
+    /// What was tried.
+    pub coverage: Coverage,
+    /// The first failure.
+    pub failure: Option<Failure>,
+}
+
+/// Checks a strategy in all scenarios of the scopes asked for.
+#[must_use]
+pub fn check(spec: &StrategySpec, options: &CheckOptions) -> Vec<Checked> {
+    let wanted = SCENARIOS.iter().filter(|scenario| options.scopes.contains(&scenario.scope));
+    wanted
+        .map(|scenario| {
+            let (coverage, failure) = explore(spec, scenario, options.schedules, options.seed);
+            Checked { scenario, coverage, failure }
+        })
+        .collect()
+}

@@ -1,0 +1,75 @@
+//! `check` finds what is known to be wrong by itself, and nothing where nothing is known.
+
+use pamt_harness::check::scenario::Scope;
+use pamt_harness::check::{CheckOptions, Checked, check, replay};
+use pamt_strategies::measure::ViolationKind;
+use pamt_strategies::registry::StrategySpec;
+
+fn checked(spec: &str, scopes: &[Scope], schedules: u64) -> Vec<Checked> {
+    let spec = StrategySpec::parse(spec).expect("known");
+    check(&spec, &CheckOptions { scopes: scopes.to_vec(), schedules, seed: 1 })
+}
+
+/// The first violation of each scenario that has one.
+fn found(spec: &str, scopes: &[Scope]) -> Vec<(&'static str, ViolationKind)> {
+    let all = checked(spec, scopes, 300);
+    all.iter()
+        .filter_map(|c| Some((c.scenario.name, c.failure.as_ref()?.story.violations[0].kind)))
+        .collect()
+}
+
+#[test]
+fn two_puts_that_drop_outside_the_lock_are_found() {
+    for spec in ["rfc", "v2", "v4"] {
+        let expected = [("put/get-put", ViolationKind::PutFailed)];
+        assert_eq!(found(spec, &[Scope::FourK]), expected, "{spec}");
+    }
+}
+
+#[test]
+fn pairs_that_go_too_early_are_found() {
+    let early = found("v3-07", &[Scope::FourK]);
+    assert!(early.contains(&("get/get", ViolationKind::EarlyRelease)), "{early:?}");
+    let early = found("kick-lock", &[Scope::FourK]);
+    assert!(early.contains(&("get/get", ViolationKind::MissingPair)), "{early:?}");
+}
+
+#[test]
+fn busy_through_foreign_backing_pages_is_found() {
+    let busy = found("per-2m[retries=0]", &[Scope::FourK]);
+    assert!(
+        busy.contains(&("backing in each other: get/put", ViolationKind::PutFailed)),
+        "{busy:?}"
+    );
+}
+
+#[test]
+fn a_demote_makes_a_put_of_upstream_busy() {
+    for spec in ["v6", "simple"] {
+        let busy = found(spec, &[Scope::Split]);
+        assert!(
+            busy.contains(&("DEMOTE with its pair in B: put", ViolationKind::PutFailed)),
+            "{spec}: {busy:?}"
+        );
+    }
+}
+
+#[test]
+fn sound_strategies_pass_and_parked_passes_with_splits_too() {
+    for spec in ["v6", "simple", "three-region", "global-rw", "domain", "static"] {
+        assert_eq!(found(spec, &[Scope::FourK]), [], "{spec}");
+    }
+    for spec in ["parked", "parked:0"] {
+        assert_eq!(found(spec, &[Scope::FourK, Scope::Split]), [], "{spec}");
+    }
+}
+
+#[test]
+fn a_failing_schedule_fails_again() {
+    let spec = StrategySpec::parse("v4").expect("known");
+    let all = checked("v4", &[Scope::FourK], 300);
+    let failed = all.iter().find(|c| c.failure.is_some()).expect("v4 is unsound");
+    let first = failed.failure.as_ref().expect("it failed");
+    let again = replay(&spec, failed.scenario, &first.schedule).expect("it fails again");
+    assert_eq!(again.story.events, first.story.events);
+}

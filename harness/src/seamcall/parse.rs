@@ -480,9 +480,9 @@ fn leaf(line: &mut Cursor<'_>) -> Parsed<CallKind> {
         Some(leaf) => CallKind::Leaf(*leaf),
         None if word == TD_EXIT => CallKind::TdExit,
         None => {
-            let names = Leaf::ALL.iter().map(|leaf| leaf.name()).chain([TD_EXIT]);
-            let near = nearest(word, names.clone())
-                .or_else(|| nearest(word, names.filter_map(|name| name.strip_prefix("TDH."))));
+            let prefix = if word.starts_with("TDH.") { "" } else { "TDH." };
+            let short = |leaf: &'static Leaf| leaf.name().trim_start_matches(prefix);
+            let near = nearest(word, Leaf::ALL.iter().map(short).chain([TD_EXIT]));
             let hint = near.map_or(String::new(), |near| format!(" (`{near}` is one)"));
             return line.wrong(&format!("a leaf{hint}"));
         }

@@ -39,6 +39,7 @@ pub use config::{BackingLock, Locking, ModuleConfig, ModuleError, TargetLock};
 pub use cost::{Cost, CostTable, Evidence};
 pub use cx::{LockType, Mode};
 pub use layout::{HKID_SHIFT, Level, PageType};
+pub use leaves::sheets::{LeafSheet, LockSheet, leaf_sheet};
 pub use memory::Object;
 pub use module::{Executed, Module};
 pub use sept::EntryState;

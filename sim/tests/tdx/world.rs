@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use pamt_sim::tdx::{CostTable, Executed, Module, ModuleConfig, TdPages};
+use pamt_sim::tdx::{CostTable, Executed, Module, ModuleConfig, TdPages, leaf_sheet};
 use pamt_strategies::measure::Measurement;
 use pamt_strategies::module::{Leaf, Regs, Status};
 use pamt_strategies::platform::native::{self, Native, NativeBuild, NativeCpu, NativeOptions};
@@ -51,6 +51,8 @@ impl World<'_> {
     pub(crate) fn counts(&self, leaf: Leaf, regs: Regs, rmw: u32) -> Regs {
         let got = self.call(leaf, regs);
         assert_eq!((got.regs.status(), got.rmw), (Status::SUCCESS, rmw), "{leaf}");
+        let (least, most) = leaf_sheet(leaf).rmw;
+        assert!((least..=most).contains(&rmw), "{leaf}: its sheet says {least} to {most}");
         got.regs
     }
 

@@ -85,8 +85,11 @@ fn configure_key<P: Platform>(cx: &Cx<'_, P>, package: usize) -> Step {
 pub(super) fn addcx<P: Platform>(cx: &Cx<'_, P>, regs: &mut Regs) -> Step {
     let td = cx.td(regs.rdx, Mode::Exclusive, Operand::RDX)?;
     cx.need_keys(&td)?;
-    cx.need_op_state(&td, &[OpState::Uninitialized])?;
     let index = cx.num_tdcx(&td);
+    if index > 0 {
+        // The state lies in the first page.
+        cx.need_op_state(&td, &[OpState::Uninitialized])?;
+    }
     if index >= MOST_TDCX_PAGES {
         return fail(StatusName::TdcxNumIncorrect, Operand(0));
     }

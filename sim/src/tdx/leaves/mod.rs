@@ -10,6 +10,7 @@ mod mng;
 mod mng_key;
 mod phymem_page;
 mod phymem_pamt;
+pub(super) mod sheets;
 mod vp;
 pub(super) mod vp_enter;
 

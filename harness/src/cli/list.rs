@@ -5,7 +5,9 @@ use std::fmt::Write;
 use clap::{Args, ValueEnum};
 use pamt_reports::exit::Exit;
 use pamt_sim::machine::{Profile, ProfileError};
+use pamt_sim::tdx::{Mode, leaf_costs, leaf_sheet};
 use pamt_strategies::locks::LOCKS;
+use pamt_strategies::module::Leaf;
 use pamt_strategies::registry::{STRATEGIES, StrategyInfo, Verdict};
 use pamt_strategies::spec::nearest;
 
@@ -37,6 +39,8 @@ enum ListKind {
     Machines,
     /// Placements of guest pages and of PAMT backing pages
     Placements,
+    /// SEAMCALL and TDCALL leaves of the module model
+    Leaves,
 }
 
 /// One entry: name, one line, everything.
@@ -92,6 +96,7 @@ impl ListKind {
             Self::Workloads => "workloads",
             Self::Machines => "machines",
             Self::Placements => "placements",
+            Self::Leaves => "leaves",
         }
     }
 
@@ -105,6 +110,11 @@ impl ListKind {
                 machines.collect::<Result<_, _>>()?
             }
             Self::Placements => PLACEMENTS.iter().map(placement).collect(),
+            Self::Leaves => {
+                let profile =
+                    Profile::builtin(LEAF_PROFILE).map_err(crate::exec::RunError::from)?;
+                Leaf::ALL.iter().map(|leaf| leaf_entry(*leaf, &profile)).collect()
+            }
         })
     }
 }
@@ -233,4 +243,37 @@ fn placement(info: &'static crate::host::PlacementInfo) -> Entry {
         .collect();
     let sheet = Sheet::new(info.name, info.summary).row("for", &uses.join(", "));
     Entry { name: info.name, summary: info.summary.to_owned(), explained: sheet.0 }
+}
+
+/// The profile whose costs explain a leaf.
+const LEAF_PROFILE: &str = "spr-2s";
+
+fn leaf_entry(leaf: Leaf, profile: &Profile) -> Entry {
+    let info = leaf_sheet(leaf);
+    let mut sheet = Sheet::new(leaf.name(), info.summary).row("leaf", &leaf.number().to_string());
+    for (index, lock) in info.locks.iter().enumerate() {
+        let mode = match lock.mode {
+            Mode::Shared => "shared",
+            Mode::Exclusive => "exclusive",
+        };
+        let key = if index == 0 { "locks" } else { "" };
+        sheet = sheet.row(key, &format!("{}, {mode}; OPERAND_BUSY|{}", lock.what, lock.busy));
+    }
+    let rmw = match info.rmw {
+        (least, most) if least == most => least.to_string(),
+        (least, most) => format!("{least} to {most}"),
+    };
+    let statuses: Vec<_> = info.statuses.iter().map(|status| status.name()).collect();
+    sheet = sheet
+        .row("rmw", &rmw)
+        .row("page types", info.pamt)
+        .row("work", info.work)
+        .row("statuses", &statuses.join(", "));
+    for key in leaf_costs(leaf) {
+        if let Ok(value) = profile.value(key) {
+            let about = format!("{key} = {} ({}: {})", value.v, value.kind.name(), value.source);
+            sheet = sheet.row("cost", &about);
+        }
+    }
+    Entry { name: leaf.name(), summary: info.summary.to_owned(), explained: sheet.0 }
 }

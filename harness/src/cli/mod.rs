@@ -11,6 +11,7 @@ mod list;
 mod output;
 mod progress;
 mod run;
+mod seamcall;
 
 use std::panic;
 use std::process::ExitCode;
@@ -48,6 +49,8 @@ enum Command {
     /// Real SEAMCALLs on this host
     #[command(subcommand)]
     Hw(hw::HwCommand),
+    /// Run a script of SEAMCALLs on simulated CPUs (docs/seamcall-script.md)
+    Seamcall(seamcall::SeamcallArgs),
     /// Completion script for a shell
     Completions(generate::CompletionArgs),
     /// The manual page
@@ -113,6 +116,7 @@ fn dispatch(cli: Cli) -> Result<Exit, CliError> {
         Some(Command::List(args)) => list::execute(&args),
         Some(Command::Check(args)) => check::execute(&args),
         Some(Command::Hw(command)) => hw::execute(&command),
+        Some(Command::Seamcall(args)) => seamcall::execute(&args),
         Some(Command::Completions(args)) => generate::completions(&args, Cli::command()),
         Some(Command::Man) => generate::man(Cli::command()),
     }

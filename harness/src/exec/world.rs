@@ -78,7 +78,7 @@ pub(super) fn assemble_on<P: Platform>(
     };
     let strategy = make(build, &params);
     let config = ModuleConfig { dynamic: seam.dynamic, ..module_config(&plan, prepared) };
-    let model = Module::new(build, &config, &CostTable::default())?;
+    let model = Module::new(build, &config, &CostTable::load(&prepared.profile)?)?;
     let module = (seam.wrap)(model);
     let node_of: Vec<_> =
         (0..P::cpu_count(build)).map(|cpu| P::node_of(build, CpuId(cpu as u16))).collect();

@@ -1,73 +1,17 @@
-//! What the module's own work costs, apart from its memory accesses.
+//! What the module's own work costs, apart from its memory accesses: section `[tdx]` of a profile.
 //!
 //! Locked instructions, scans and MOVDIR64B stores are priced by the machine, line by line; here are
 //! the rest: transitions, key-hole mappings, SHA blocks, random numbers. Each cost is anchored alone
-//! to its own source, never fitted so that a sum comes out. Costs are triangular distributions over
-//! their range. Cycle counts of the sources are at 2.2 GHz and stored as time.
+//! to its own source, never fitted so that a sum comes out. A call draws each cost from a triangular
+//! distribution around it; load stretches the bulk stores on top of that.
 
 use pamt_strategies::platform::Platform;
 use pamt_strategies::units::{Clock, Cycles};
 
-/// How a cost is known.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Evidence {
-    /// Read off an instrument, with a source.
-    Measured,
-    /// Follows from measured values by arithmetic.
-    Derived,
-    /// Judged; the range says how well.
-    Estimated,
-}
+use crate::machine::{Profile, ProfileError};
 
-impl Evidence {
-    /// Name in lists.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Measured => "measured",
-            Self::Derived => "derived",
-            Self::Estimated => "estimated",
-        }
-    }
-}
-
-/// A cost with its range and its source, in nanoseconds.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Cost {
-    /// Least, ns.
-    pub low_ns: f64,
-    /// Most frequent, ns.
-    pub typical_ns: f64,
-    /// Most, ns.
-    pub high_ns: f64,
-    /// How it is known.
-    pub evidence: Evidence,
-    /// Where from.
-    pub source: String,
-}
-
-/// Clock of the cycle counts in the sources.
-const SOURCE_GHZ: f64 = 2.2;
-
-impl Cost {
-    fn cycles(low: f64, typical: f64, high: f64, source: &str) -> Self {
-        Self {
-            low_ns: low / SOURCE_GHZ,
-            typical_ns: typical / SOURCE_GHZ,
-            high_ns: high / SOURCE_GHZ,
-            evidence: Evidence::Estimated,
-            source: source.to_owned(),
-        }
-    }
-
-    fn at(&self, clock: Clock) -> Draw {
-        Draw {
-            low: clock.cycles(self.low_ns).0,
-            typical: clock.cycles(self.typical_ns).0,
-            high: clock.cycles(self.high_ns).0,
-        }
-    }
-}
+/// The profile whose `[tdx]` section stands in for those of profiles without one.
+const FALLBACK: &str = "spr-2s";
 
 /// A cost in cycles of a world's clock.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -109,30 +53,38 @@ impl Draw {
 }
 
 macro_rules! costs {
-    ($($(#[$doc:meta])* $name:ident = ($low:literal, $typical:literal, $high:literal), $source:literal;)*) => {
-        /// The costs of a machine.
+    ($($name:ident = $key:literal;)*) => {
+        /// The costs of a machine, in nanoseconds.
         #[derive(Clone, Debug, PartialEq)]
         pub struct CostTable {
-            $($(#[$doc])* pub $name: Cost,)*
-        }
-
-        impl Default for CostTable {
-            /// The values of a 2.2 GHz Sapphire Rapids.
-            fn default() -> Self {
-                Self { $($name: Cost::cycles($low, $typical, $high, $source),)* }
-            }
+            $($name: f64,)*
+            spread: f64,
         }
 
         impl CostTable {
-            /// Name and value of each cost, in the order of this file.
-            #[must_use]
-            pub fn rows(&self) -> Vec<(&'static str, &Cost)> {
-                vec![$((stringify!($name), &self.$name),)*]
+            /// Names of the keys, in the order of the profile.
+            pub const KEYS: &'static [&'static str] = &[$($key,)*];
+
+            /// The costs of a profile; what it does not give is taken from `spr-2s`.
+            ///
+            /// # Errors
+            /// Neither has a value.
+            pub fn load(profile: &Profile) -> Result<Self, ProfileError> {
+                let fallback = Profile::builtin(FALLBACK)?;
+                let value = |key| -> Result<f64, ProfileError> {
+                    profile.value(key).or_else(|_| fallback.value(key)).map(|value| value.v)
+                };
+                Ok(Self { $($name: value($key)?,)* spread: value("tdx.spread_frac")? })
             }
 
             /// The costs in cycles of `clock`.
             pub(super) fn at(&self, clock: Clock) -> Costs {
-                Costs { $($name: self.$name.at(clock),)* }
+                let draw = |ns: f64| Draw {
+                    low: clock.cycles(ns * (1.0 - self.spread)).0,
+                    typical: clock.cycles(ns).0,
+                    high: clock.cycles(ns * (1.0 + self.spread)).0,
+                };
+                Costs { $($name: draw(self.$name),)* }
             }
         }
 
@@ -144,37 +96,42 @@ macro_rules! costs {
 }
 
 costs! {
-    /// SEAMCALL and SEAMRET with the dispatcher, without any leaf.
-    seamcall = (2000.0, 2300.0, 2600.0),
-        "tdx-module facts 6.2: transition both ways 1,200-1,600 cycles plus dispatcher; no primary source";
-    /// TDCALL round trip inside a TD.
-    tdcall = (1200.0, 1500.0, 1800.0), "tdx-module facts 6.2: exit and entry without state swap";
-    /// What VP.ENTER and the exit that ends it cost together, transition included.
-    td_enter_exit = (5000.0, 7000.0, 9000.0),
-        "tdx-module facts 6.2: adds XSAVE/XRSTOR, MSR and VMCS switches";
-    /// Key-hole mapping of a page that the CPU has mapped.
-    map_hit = (30.0, 30.0, 30.0), "tdx-module facts 6.2: per-CPU cache of 88 mappings, LFENCE";
-    /// Key-hole mapping of a new page: PTE write, INVLPG, TLB walk.
-    map_miss = (200.0, 250.0, 300.0), "tdx-module facts 6.2";
-    /// The loop over 512 entries in PAMT.REMOVE, without fetching their lines.
-    pamt_remove_loop = (256.0, 700.0, 1300.0),
-        "tdx-module facts 6.3 (~1,300 cycles); the low end is two entries a cycle, as the published minimum of 1 us for the leaf demands";
-    /// One 64-bit value from RDSEED.
-    rdseed = (500.0, 1000.0, 1500.0), "tdx-module facts 6.2";
-    /// One SHA-384 block of 128 bytes.
-    sha384_block = (700.0, 800.0, 900.0), "tdx-module facts 6.2: AVX code, about 6 cycles a byte";
-    /// PCONFIG of a random key on one package.
-    pconfig = (44000.0, 110000.0, 220000.0), "tdx-module facts 6.2: 20-100 us, low confidence";
-    /// CACHE.WB of one of the 16 blocks of a package's cache.
-    cache_wb_block = (137500.0, 344000.0, 687500.0),
-        "tdx-module facts 6.2: 1-5 ms a package, low confidence; 16 equal blocks assumed";
-    /// VMCS writes and field tables of VP.INIT.
-    vp_init = (7700.0, 20000.0, 57000.0),
-        "tdx-module facts 6.3: 10,000-60,000 cycles with the transition, low confidence";
-    /// TD_PARAMS, CPUID tables and MSR bitmaps of MNG.INIT.
-    mng_init = (7700.0, 20000.0, 57000.0),
-        "tdx-module facts 6.3: 10,000-60,000 cycles with the transition, low confidence";
-    /// INVEPT and VMCLEAR of VP.FLUSH.
-    vp_flush = (500.0, 1000.0, 2000.0),
-        "no source: an INVEPT of some hundred cycles and a VMCLEAR that writes one page back";
+    seamcall = "tdx.seamcall_ns";
+    tdcall = "tdx.tdcall_ns";
+    td_enter_exit = "tdx.td_enter_exit_ns";
+    map_hit = "tdx.map_hit_ns";
+    map_miss = "tdx.map_miss_ns";
+    pamt_remove_loop = "tdx.pamt_remove_loop_ns";
+    rdseed = "tdx.rdseed_ns";
+    sha384_block = "tdx.sha384_block_ns";
+    pconfig = "tdx.pconfig_ns";
+    cache_wb_block = "tdx.cache_wb_block_ns";
+    vp_init = "tdx.vp_init_ns";
+    mng_init = "tdx.mng_init_ns";
+    vp_flush = "tdx.vp_flush_ns";
+}
+
+impl Default for CostTable {
+    fn default() -> Self {
+        Profile::builtin(FALLBACK)
+            .and_then(|profile| Self::load(&profile))
+            .expect("the built-in profile is complete: a test parses it")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::stepped::{Stepped, SteppedBuild};
+
+    #[test]
+    fn draws_lie_in_their_range_and_have_its_mean() {
+        let cpu = &SteppedBuild::new(1, 1).start()[0];
+        let draw = Draw { low: 900, typical: 1000, high: 1300 };
+        let draws: Vec<_> = (0..20_000).map(|_| draw.draw::<Stepped>(cpu).0).collect();
+        assert!(draws.iter().all(|cycles| (900..=1300).contains(cycles)));
+        let mean = draws.iter().sum::<u64>() as f64 / draws.len() as f64;
+        // (900 + 1000 + 1300) / 3, within five standard errors.
+        assert!((mean - 1066.7).abs() < 3.1, "{mean}");
+    }
 }

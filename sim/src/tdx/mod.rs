@@ -36,10 +36,10 @@ mod vcpu;
 
 pub use audit::Census;
 pub use config::{BackingLock, Locking, ModuleConfig, ModuleError, TargetLock};
-pub use cost::{Cost, CostTable, Evidence};
+pub use cost::CostTable;
 pub use cx::{LockType, Mode};
 pub use layout::{HKID_SHIFT, Level, PageType};
-pub use leaves::sheets::{LeafSheet, LockSheet, leaf_sheet};
+pub use leaves::sheets::{LeafSheet, LockSheet, leaf_costs, leaf_sheet};
 pub use memory::Object;
 pub use module::{Executed, Module};
 pub use sept::EntryState;

@@ -50,7 +50,7 @@ use Needed::{Always, ManyGroups, ManyLlcs, ManySockets, Optional};
 
 /// Every key that a profile may have, by section.
 pub fn keys() -> impl Iterator<Item = &'static KeySpec> {
-    MACHINE.iter().chain(HOST)
+    MACHINE.iter().chain(HOST).chain(TDX)
 }
 
 /// The host kernel's own work between memory accesses, locks and SEAMCALLs. A profile that gives none
@@ -66,6 +66,26 @@ static HOST: &[KeySpec] = &[
     key("host.exit_entry_ns", 0.0, 1e6, Optional, "leaving a TD and entering it again"),
     key("host.page_work_ns", 0.0, 1e6, Optional, "KVM's work a reclaimed page, without RECLAIM, put, clear and free"),
     key("host.partial_write_erratum", 0.0, 1.0, Optional, "1 where pages of TDs must be cleared by MOVDIR64B before the host uses them (SPR, EMR), else 0"),
+];
+
+/// The TDX module's own work between memory accesses. A profile that gives none takes those of
+/// `spr-2s`.
+#[rustfmt::skip]
+static TDX: &[KeySpec] = &[
+    key("tdx.seamcall_ns", 1.0, 1e5, Optional, "SEAMCALL and SEAMRET with the dispatcher, without any leaf"),
+    key("tdx.tdcall_ns", 1.0, 1e5, Optional, "TDCALL round trip inside a TD"),
+    key("tdx.td_enter_exit_ns", 1.0, 1e5, Optional, "VP.ENTER and the exit that ends it, transition included"),
+    key("tdx.map_hit_ns", 0.0, 1e4, Optional, "key-hole mapping of a page that the CPU has mapped"),
+    key("tdx.map_miss_ns", 0.0, 1e4, Optional, "key-hole mapping of a new page: PTE write, INVLPG, TLB walk"),
+    key("tdx.pamt_remove_loop_ns", 0.0, 1e5, Optional, "loop over 512 entries in PAMT.REMOVE, without fetching their lines"),
+    key("tdx.rdseed_ns", 0.0, 1e5, Optional, "one 64-bit value from RDSEED"),
+    key("tdx.sha384_block_ns", 0.0, 1e5, Optional, "one SHA-384 block of 128 bytes"),
+    key("tdx.pconfig_ns", 0.0, 1e7, Optional, "PCONFIG of a random key on one package"),
+    key("tdx.cache_wb_block_ns", 0.0, 1e8, Optional, "CACHE.WB of one of the 16 blocks of a package's cache"),
+    key("tdx.vp_init_ns", 0.0, 1e6, Optional, "VMCS writes and field tables of VP.INIT"),
+    key("tdx.mng_init_ns", 0.0, 1e6, Optional, "TD_PARAMS, CPUID tables and MSR bitmaps of MNG.INIT"),
+    key("tdx.vp_flush_ns", 0.0, 1e6, Optional, "INVEPT and VMCLEAR of VP.FLUSH"),
+    key("tdx.spread_frac", 0.0, 1.0, Optional, "half width of the triangular distribution of each of these costs, as a fraction of it"),
 ];
 
 /// Core, caches, coherence and memory.

@@ -41,6 +41,42 @@ pub fn leaf_sheet(leaf: Leaf) -> &'static LeafSheet {
     &SHEETS[leaf.index()]
 }
 
+/// Keys of the profile that price a leaf, besides locked instructions and key-hole mappings.
+#[must_use]
+pub fn leaf_costs(leaf: Leaf) -> Vec<&'static str> {
+    const STORE: &str = "memory.direct_store_line_ns";
+    const SCAN: &str = "memory.scan_line_ns";
+    const BLOCK: &str = "tdx.sha384_block_ns";
+    let transition = match leaf {
+        Leaf::VpEnter => "tdx.td_enter_exit_ns",
+        Leaf::TdgMemPageAccept => "tdx.tdcall_ns",
+        _ => "tdx.seamcall_ns",
+    };
+    let own: &[&str] = match leaf {
+        Leaf::MngCreate => &[STORE, "tdx.rdseed_ns"],
+        Leaf::MngKeyConfig => &["tdx.pconfig_ns"],
+        Leaf::MngInit => &["tdx.mng_init_ns"],
+        Leaf::MngAddcx
+        | Leaf::VpCreate
+        | Leaf::VpAddcx
+        | Leaf::MemSeptAdd
+        | Leaf::MemPageDemote
+        | Leaf::PhymemPamtAdd
+        | Leaf::TdgMemPageAccept => &[STORE],
+        Leaf::VpInit => &["tdx.vp_init_ns"],
+        Leaf::VpFlush => &["tdx.vp_flush_ns"],
+        Leaf::MemPageAdd => &[SCAN, STORE, BLOCK],
+        Leaf::MrExtend => &[SCAN, BLOCK],
+        Leaf::MrFinalize => &[BLOCK],
+        Leaf::MemSeptRemove | Leaf::MemPagePromote => &[SCAN],
+        Leaf::PhymemPamtRemove => &[SCAN, "tdx.pamt_remove_loop_ns"],
+        Leaf::PhymemPageWbinvd => &["memory.flush_line_ns"],
+        Leaf::PhymemCacheWb => &[SCAN, "tdx.cache_wb_block_ns"],
+        _ => &[],
+    };
+    std::iter::once(transition).chain(own.iter().copied()).collect()
+}
+
 const fn lock(what: &'static str, mode: Mode, busy: Operand) -> LockSheet {
     LockSheet { what, mode, busy }
 }

@@ -10,6 +10,7 @@ mod hw;
 mod list;
 mod output;
 mod progress;
+mod report;
 mod run;
 mod seamcall;
 
@@ -46,6 +47,8 @@ enum Command {
     List(list::ListArgs),
     /// Explore the interleavings of a strategy against the module model
     Check(check::CheckArgs),
+    /// One self-contained HTML file of results, or one of the exports
+    Report(report::ReportArgs),
     /// Real SEAMCALLs on this host
     #[command(subcommand)]
     Hw(hw::HwCommand),
@@ -115,6 +118,7 @@ fn dispatch(cli: Cli) -> Result<Exit, CliError> {
         Some(Command::Run(args)) => run::execute(&args),
         Some(Command::List(args)) => list::execute(&args),
         Some(Command::Check(args)) => check::execute(&args),
+        Some(Command::Report(args)) => report::execute(&args),
         Some(Command::Hw(command)) => hw::execute(&command),
         Some(Command::Seamcall(args)) => seamcall::execute(&args),
         Some(Command::Completions(args)) => generate::completions(&args, Cli::command()),

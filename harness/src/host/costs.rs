@@ -26,13 +26,15 @@ pub(crate) struct HostCosts {
     pub(crate) exit_entry: Cycles,
     /// KVM's work a page that is reclaimed, besides RECLAIM, clearing and the put.
     pub(crate) page_work: Cycles,
+    /// Interrupting the vCPUs of a TD and waiting until they have left the guest.
+    pub(crate) ipi_round_trip: Cycles,
     /// Whether pages that the module wrote must be cleared by MOVDIR64B before they are used again
     /// (the partial-write erratum of SPR and EMR).
     pub(crate) erratum: bool,
 }
 
 /// The keys of the section `[host]`, in nanoseconds except for the flag.
-pub(crate) const KEYS: [&str; 9] = [
+pub(crate) const KEYS: [&str; 10] = [
     "host.page_alloc_ns",
     "host.page_free_ns",
     "host.zone_page_ns",
@@ -41,6 +43,7 @@ pub(crate) const KEYS: [&str; 9] = [
     "host.gmem_page_ns",
     "host.exit_entry_ns",
     "host.page_work_ns",
+    "host.ipi_round_trip_ns",
     "host.partial_write_erratum",
 ];
 
@@ -67,7 +70,8 @@ impl HostCosts {
             gmem_page: ns(5),
             exit_entry: ns(6),
             page_work: ns(7),
-            erratum: values[8] != 0.0,
+            ipi_round_trip: ns(8),
+            erratum: values[9] != 0.0,
         })
     }
 }

@@ -3,6 +3,7 @@
 //! A workload brings the host into its first state (untimed) and gives each CPU its program. It is
 //! generic over the world; which strategy runs under it is not its business.
 
+mod boot_teardown;
 mod fault_storm;
 mod gate;
 mod teardown;
@@ -81,6 +82,7 @@ macro_rules! workloads {
 }
 
 workloads! {
+    boot_teardown,
     teardown,
     fault_storm,
 }

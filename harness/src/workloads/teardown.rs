@@ -11,7 +11,7 @@ use crate::params::{Kind, Param, Settings};
 
 pub(super) static INFO: WorkloadInfo = WorkloadInfo {
     name: "teardown",
-    summary: "all TDs are reclaimed at once, after their key ids are released",
+    summary: "all TDs are torn down at once: reclaimed after their key ids are released, or removed while runnable",
     stands_for: "Several TDs shut down at the same moment: a host is drained, a batch job ends. Each \
                  TD is a stream of PHYMEM.PAGE.RECLAIM and put, and the streams meet only in the PAMT \
                  lock and in the module (R. Edgecombe's third point of 2025-08-08).",
@@ -24,6 +24,12 @@ pub(super) static INFO: WorkloadInfo = WorkloadInfo {
             kind: Kind::Count { min: 1, max: 512 },
             default: "1",
             help: "host threads that reclaim one TD, at most its vCPUs; they take turns on mmu_lock",
+        },
+        Param {
+            name: "while",
+            kind: Kind::Choice(&["released", "runnable"]),
+            default: "released",
+            help: "pages are reclaimed after the key id is released, or removed one by one before that",
         },
         Param {
             name: "skew",
@@ -41,11 +47,13 @@ pub(super) fn actors<P: Platform>(
     settings: &Settings,
 ) -> Vec<Actor<P>> {
     let (prepared, progressed) = (Arc::clone(host), Arc::clone(progress));
+    let runnable = settings.choice("while") == "runnable";
     P::prepare(
         build,
         Box::new(move |cpu| {
             let populated = prepared.create_tds(cpu).and_then(|()| prepared.populate(cpu));
-            progressed.prepared(populated.and_then(|()| prepared.release_keys(cpu)));
+            let release = |()| if runnable { Ok(()) } else { prepared.release_all_keys(cpu) };
+            progressed.prepared(populated.and_then(release));
         }),
     );
     let skew = P::clock(build).cycles(settings.duration_ns("skew"));
@@ -65,15 +73,22 @@ pub(super) fn actors<P: Platform>(
                     P::sleep_until(cpu, P::now(cpu) + exponential::<P>(cpu, skew));
                     let part = share(&host.tds[id as usize], thread, threads);
                     let pages = part.end - part.start;
+                    let empty = |part| match runnable {
+                        true => host.remove_guest(cpu, id, part),
+                        false => host.reclaim_guest(cpu, id, part),
+                    };
                     if thread != 0 {
-                        let outcome = host.reclaim_guest(cpu, id, part);
+                        let outcome = empty(part);
                         joined.fetch_add(cpu, id as usize, 1, Ordering::Release);
                         return outcome.map(|()| pages);
                     }
                     P::observe(cpu, Observation::Begin(Op::TdTeardown));
-                    let mut outcome = host.reclaim_guest(cpu, id, part);
+                    let mut outcome = empty(part);
                     let others = Until::eq(threads - 1);
                     joined.spin_until(cpu, id as usize, others, Ordering::Acquire);
+                    if outcome.is_ok() && runnable {
+                        outcome = host.release_keys(cpu, id);
+                    }
                     if outcome.is_ok() {
                         outcome = host.reclaim_td(cpu, id);
                     }

@@ -2,6 +2,7 @@
 
 mod fault;
 mod reclaim;
+mod removal;
 mod setup;
 
 pub(crate) use reclaim::share;

@@ -20,7 +20,7 @@ use crate::host::td::Entries;
 use crate::host::{Host, Td};
 
 /// Pages that are reclaimed before `mmu_lock` is offered to others.
-const CHUNK: u64 = 512;
+pub(super) const CHUNK: u64 = 512;
 
 impl<P: Platform> Host<P> {
     /// Reclaims the guest pages of `pages`.
@@ -103,7 +103,7 @@ impl<P: Platform> Host<P> {
         outcome
     }
 
-    fn clear_freed(&self, cpu: &P::Cpu, page: Pfn) {
+    pub(super) fn clear_freed(&self, cpu: &P::Cpu, page: Pfn) {
         let clear = match self.plan.clear_freed {
             Clear::Erratum => self.costs.erratum,
             Clear::Always => true,

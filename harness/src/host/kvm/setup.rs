@@ -95,14 +95,16 @@ impl<P: Platform> Host<P> {
     }
 
     /// Brings all TDs to TEARDOWN state: their pages may be reclaimed.
-    pub(crate) fn release_keys(&self, cpu: &P::Cpu) -> Result<(), HostError> {
-        self.tds.iter().try_for_each(|td| {
-            self.module.tear_down(cpu, td.tdr()).map_err(|status| HostError::Leaf {
-                leaf: Leaf::MngKeyFreeid,
-                pfn: td.tdr().0,
-                status,
-            })
-        })
+    pub(crate) fn release_all_keys(&self, cpu: &P::Cpu) -> Result<(), HostError> {
+        self.tds.iter().try_for_each(|td| self.release_keys(cpu, td.id))
+    }
+
+    /// Brings a TD to TEARDOWN state.
+    pub(crate) fn release_keys(&self, cpu: &P::Cpu, td: u32) -> Result<(), HostError> {
+        let tdr = self.tds[td as usize].tdr();
+        let leaf = Leaf::MngKeyFreeid;
+        let failed = |status| HostError::Leaf { leaf, pfn: tdr.0, status };
+        self.module.tear_down(cpu, tdr).map_err(failed)
     }
 
     /// The vCPU threads of all TDs: TD, index, CPU.

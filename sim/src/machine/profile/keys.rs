@@ -65,6 +65,7 @@ static HOST: &[KeySpec] = &[
     key("host.gmem_page_ns", 0.0, 1e6, Optional, "guest_memfd's part of a new page, without allocating and clearing it"),
     key("host.exit_entry_ns", 0.0, 1e6, Optional, "leaving a TD and entering it again"),
     key("host.page_work_ns", 0.0, 1e6, Optional, "KVM's work a reclaimed page, without RECLAIM, put, clear and free"),
+    key("host.ipi_round_trip_ns", 0.0, 1e6, Optional, "interrupting the vCPUs of a TD and waiting until they have left the guest"),
     key("host.partial_write_erratum", 0.0, 1.0, Optional, "1 where pages of TDs must be cleared by MOVDIR64B before the host uses them (SPR, EMR), else 0"),
 ];
 

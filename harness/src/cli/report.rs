@@ -26,7 +26,7 @@ pub(super) struct ReportArgs {
 pub(super) fn execute(args: &ReportArgs) -> Result<Exit, CliError> {
     let (inputs, skipped) = html::read_all(&args.results);
     for file in &skipped {
-        anstream::eprintln!("pamt-bench: {}: {}", file.name, file.reason);
+        anstream::eprintln!("pamt-bench: {}", file.reason);
     }
     if inputs.is_empty() {
         return Err(CliError::Usage("no result could be read; nothing was written".into()));

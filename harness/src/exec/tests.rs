@@ -30,7 +30,7 @@ fn document(experiment: &Experiment) -> Document {
 #[test]
 fn sound_strategies_end_with_balanced_books() {
     for strategy in ["static", "global", "simple"] {
-        for workload in ["teardown", "fault-storm"] {
+        for workload in ["teardown", "fault-storm", "boot-teardown"] {
             let result = document(&small(strategy, workload)).runs.remove(0).result;
             let correctness = &result.correctness;
             assert_eq!(correctness.verdict, Verdict::Clean, "{strategy}: {correctness:#?}");
@@ -42,6 +42,18 @@ fn sound_strategies_end_with_balanced_books() {
         let correctness = teardown.correctness;
         assert_eq!(correctness.pairs_added, correctness.pairs_removed, "{strategy}");
         assert_eq!(correctness.pairs_added > 0, strategy != "static", "{strategy}");
+    }
+}
+
+#[test]
+fn pages_removed_from_a_running_td_take_four_leaves_each_and_leave_nothing() {
+    let mut experiment = small("global", "teardown");
+    experiment.set.insert("while".into(), "runnable".into());
+    let result = document(&experiment).runs.remove(0).result;
+    assert_eq!(result.correctness.verdict, Verdict::Clean, "{:#?}", result.correctness);
+    assert_eq!(result.memory.pamt_pages_end, Some(0));
+    for leaf in ["TDH.MEM.RANGE.BLOCK", "TDH.MEM.TRACK", "TDH.MEM.PAGE.REMOVE"] {
+        assert_eq!(result.ops[leaf].count, 3 * 1024, "{leaf}");
     }
 }
 

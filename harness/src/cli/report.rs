@@ -40,8 +40,7 @@ fn write(args: &ReportArgs, inputs: &[Input], skipped: &[Skipped]) -> Result<(),
     if path.extension().is_some_and(|extension| extension == "html") {
         return output::write_beside(path, html::render(inputs, skipped).as_bytes());
     }
-    let runs = inputs.iter().flat_map(|input| input.document.runs.clone()).collect();
-    let document = Document::new(runs);
+    let document = Document::merged(inputs.iter().map(|input| &input.document));
     let Some(exporter) = export::by_path(path) else {
         return output::document(&document, Format::of(path)?, Some(path));
     };

@@ -139,11 +139,23 @@ pub(super) fn execute(args: &RunArgs) -> Result<Exit, CliError> {
         run_all(args, &prepared)?
     };
     let exit = verdict(&runs);
-    output::document(&Document::new(runs), format, args.output.as_ref())?;
+    output::document(&document(&prepared, runs), format, args.output.as_ref())?;
     if let Some(path) = args.output.as_ref().filter(|_| !args.quiet) {
         anstream::eprintln!("wrote {}", path.display());
     }
     Ok(exit)
+}
+
+/// The runs with the parameters of the machines that they model.
+fn document(prepared: &[Prepared], runs: Vec<Run>) -> Document {
+    let mut document = Document::new(runs);
+    for prepared in prepared.iter().filter(|p| p.experiment.backend == Backend::Sim) {
+        let name = prepared.profile.name();
+        if !document.machines.contains_key(name) {
+            document.machines.insert(name.to_owned(), exec::parameters(&prepared.profile));
+        }
+    }
+    document
 }
 
 fn run_all(args: &RunArgs, prepared: &[Prepared]) -> Result<Vec<Run>, CliError> {

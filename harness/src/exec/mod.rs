@@ -5,6 +5,7 @@ mod hw;
 mod in_kernel;
 mod lines;
 mod native;
+mod parameters;
 mod prepared;
 mod sim;
 #[cfg(test)]
@@ -26,6 +27,7 @@ use crate::params::ParamError;
 use crate::workloads::UnknownWorkload;
 
 pub(crate) use in_kernel::{InKernel, run as run_in_kernel};
+pub(crate) use parameters::parameters;
 pub use prepared::Prepared;
 
 /// An experiment that could not be run.

@@ -43,7 +43,7 @@ struct ScenarioView {
 /// The report over all `inputs`: one HTML file that needs nothing else.
 #[must_use]
 pub fn render(inputs: &[Input], skipped: &[Skipped]) -> String {
-    let document = merged(inputs);
+    let document = Document::merged(inputs.iter().map(|input| &input.document));
     let scenarios = scenarios(&document.runs);
     let mut plots = Plots::default();
     let views = scenarios.iter().enumerate().map(|(index, s)| view(index, s, &mut plots)).collect();
@@ -74,23 +74,13 @@ pub fn render(inputs: &[Input], skipped: &[Skipped]) -> String {
     report.render().expect("writing to a string cannot fail")
 }
 
-/// All runs in one document, in the order of the files.
-fn merged(inputs: &[Input]) -> Document {
-    let mut document = Document::new(Vec::new());
-    for input in inputs {
-        document.runs.extend(input.document.runs.iter().cloned());
-        for (name, parameters) in &input.document.machines {
-            document.machines.entry(name.clone()).or_insert_with(|| parameters.clone());
-        }
-    }
-    document
-}
-
-/// The document without white space and without histograms: their curves are drawn, and with them
-/// a page of many runs would not fit a mail.
+/// The document without white space, histograms and fields of lines: their curves and the busiest
+/// of them are on the page, and with all of them a page of many runs would not fit a mail.
 fn compact(mut document: Document) -> String {
-    for op in document.runs.iter_mut().flat_map(|run| run.result.ops.values_mut()) {
-        op.histogram.clear();
+    for run in &mut document.runs {
+        run.result.ops.values_mut().for_each(|op| op.histogram.clear());
+        let lines = run.result.lines.values_mut().flat_map(|object| &mut object.top);
+        lines.for_each(|line| line.fields.clear());
     }
     let value = serde_json::to_value(&document).expect("plain data with string keys is JSON");
     sorted(value).to_string()

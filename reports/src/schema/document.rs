@@ -84,6 +84,19 @@ impl Document {
         Self { schema_version: SCHEMA_VERSION, machines: BTreeMap::new(), runs }
     }
 
+    /// All runs of several documents, in their order.
+    #[must_use]
+    pub fn merged<'a>(documents: impl IntoIterator<Item = &'a Self>) -> Self {
+        let mut merged = Self::new(Vec::new());
+        for document in documents {
+            merged.runs.extend(document.runs.iter().cloned());
+            for (name, parameters) in &document.machines {
+                merged.machines.entry(name.clone()).or_insert_with(|| parameters.clone());
+            }
+        }
+        merged
+    }
+
     /// The same without provenance: equal experiments of one build then give equal bytes.
     #[must_use]
     pub fn without_provenance(mut self) -> Self {

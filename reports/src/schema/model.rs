@@ -10,6 +10,8 @@ use serde_json::Value;
 pub enum ParameterKind {
     /// Measured by the cited source.
     Measured,
+    /// A constant of the vendor's own performance model.
+    Model,
     /// Follows from measured ones.
     Derived,
     /// Estimated, with a reason and a range.

@@ -6,7 +6,12 @@ use crate::html::block::{Block, Blocks, Section};
 use crate::html::table::{RowOf, TableView};
 use crate::plot::Heat;
 use crate::scenario::Cell;
-use crate::schema::{LineCounts, ObjectRow};
+use crate::schema::{LineCounts, LineRow, ObjectRow};
+
+/// Lines shown of each strategy; the result file has more.
+const LINES: usize = 8;
+/// Lines whose fields are shown.
+const PARETO_LINES: usize = 3;
 
 fn by_heat<'a>(cell: &Cell<'a>) -> Vec<(&'a String, &'a ObjectRow)> {
     let mut objects: Vec<_> = cell.result().lines.iter().collect();
@@ -15,27 +20,62 @@ fn by_heat<'a>(cell: &Cell<'a>) -> Vec<(&'a String, &'a ObjectRow)> {
     objects
 }
 
+/// A line with its object and its place among the lines that are kept of it.
+struct Hot<'a> {
+    object: &'a String,
+    index: usize,
+    line: &'a LineRow,
+}
+
+impl Hot<'_> {
+    fn name(&self) -> String {
+        format!("{}[line {}]", self.object, self.line.line)
+    }
+
+    fn pointer(&self, cell: &Cell<'_>) -> String {
+        format!("{}/top/{}", below(cell, "lines", self.object), self.index)
+    }
+}
+
+/// The `count` busiest lines of a cell.
+fn hottest<'a>(cell: &Cell<'a>, count: usize) -> Vec<Hot<'a>> {
+    let objects = cell.result().lines.iter();
+    let mut lines: Vec<Hot<'a>> = objects
+        .flat_map(|(object, row)| {
+            row.top.iter().enumerate().map(move |(index, line)| Hot { object, index, line })
+        })
+        .collect();
+    // A stable sort: lines of equal heat stay in the file's order.
+    let heat = |hot: &Hot<'_>| (hot.line.counts.total_hitm(), hot.line.counts.invalidations);
+    lines.sort_by_key(|hot| std::cmp::Reverse(heat(hot)));
+    lines.truncate(count);
+    lines
+}
+
 pub(super) fn section(page: &Page<'_>) -> Option<Section> {
     let columns: Vec<_> = LINE.iter().collect();
     let mut objects = Vec::new();
     let mut lines = Vec::new();
     for cell in &page.scenario.cells {
         for (name, object) in by_heat(cell) {
-            let pointer = below(cell, "lines", name);
-            lines.extend(object.top.iter().enumerate().map(|(index, line)| RowOf {
-                labels: vec![
-                    cell.strategy().to_owned(),
-                    format!("{name}[line {}]", line.line),
-                    line.node.map(|node| node.to_string()).unwrap_or_default(),
-                    if line.false_sharing == Some(true) { "yes" } else { "" }.to_owned(),
-                ],
-                pointer: format!("{pointer}/top/{index}"),
-                row: &line.counts,
-                class: if line.false_sharing == Some(true) { "warn" } else { "" },
-            }));
             let labels = vec![cell.strategy().to_owned(), name.clone()];
+            let pointer = below(cell, "lines", name);
             objects.push(RowOf::<LineCounts> { labels, pointer, row: &object.counts, class: "" });
         }
+        lines.extend(hottest(cell, LINES).into_iter().map(|hot| {
+            let shared = hot.line.false_sharing == Some(true);
+            RowOf {
+                labels: vec![
+                    cell.strategy().to_owned(),
+                    hot.name(),
+                    hot.line.node.map(|node| node.to_string()).unwrap_or_default(),
+                    if shared { "yes" } else { "" }.to_owned(),
+                ],
+                pointer: hot.pointer(cell),
+                row: &hot.line.counts,
+                class: if shared { "warn" } else { "" },
+            }
+        }));
     }
     let by_object = TableView::of(
         page.id("objects"),
@@ -46,7 +86,7 @@ pub(super) fn section(page: &Page<'_>) -> Option<Section> {
     );
     let by_line = TableView::of(
         page.id("line-table"),
-        "Shared Data Cache Line Table: the busiest lines. False sharing: CPUs on disjoint fields of \
+        "Shared Data Cache Line Table: the busiest lines of each strategy. False sharing: CPUs on disjoint fields of \
          the line, one of them writing."
             .into(),
         &["strategy", "line", "node", "false sharing"],
@@ -64,25 +104,23 @@ pub(super) fn section(page: &Page<'_>) -> Option<Section> {
 fn pareto(page: &Page<'_>) -> Option<Block> {
     let mut rows = Vec::new();
     for cell in &page.scenario.cells {
-        for (name, object) in by_heat(cell) {
-            for (index, line) in object.top.iter().enumerate() {
-                let pointer = format!("{}/top/{index}/fields", below(cell, "lines", name));
-                rows.extend(line.fields.iter().enumerate().map(|(at, row)| RowOf {
-                    labels: vec![
-                        cell.strategy().to_owned(),
-                        format!("{name}[line {}]", line.line),
-                        cpus(&row.readers),
-                        cpus(&row.writers),
-                    ],
-                    pointer: format!("{pointer}/{at}"),
-                    row,
-                    class: "",
-                }));
-            }
+        for hot in hottest(cell, PARETO_LINES) {
+            let (name, pointer) = (hot.name(), hot.pointer(cell));
+            rows.extend(hot.line.fields.iter().enumerate().map(|(at, row)| RowOf {
+                labels: vec![
+                    cell.strategy().to_owned(),
+                    name.clone(),
+                    cpus(&row.readers),
+                    cpus(&row.writers),
+                ],
+                pointer: format!("{pointer}/fields/{at}"),
+                row,
+                class: "",
+            }));
         }
     }
     let columns: Vec<_> = FIELD.iter().collect();
-    let caption = "Shared Cache Line Distribution Pareto: the busiest lines by offset, with the \
+    let caption = "Shared Cache Line Distribution Pareto: the three busiest lines by offset, with the \
                    field that lies there and the CPUs that read and wrote it.";
     let labels = ["strategy", "line", "readers", "writers"];
     let table = TableView::of(page.id("pareto"), caption.into(), &labels, &columns, &rows)?;

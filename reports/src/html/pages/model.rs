@@ -8,6 +8,7 @@ use crate::schema::{Document, ModelParameter, ParameterKind};
 fn kind(kind: ParameterKind) -> &'static str {
     match kind {
         ParameterKind::Measured => "measured",
+        ParameterKind::Model => "vendor's model",
         ParameterKind::Derived => "derived",
         ParameterKind::Estimated => "estimated",
         ParameterKind::Fitted => "fitted",

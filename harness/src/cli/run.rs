@@ -130,16 +130,16 @@ fn list(text: &str) -> Result<Vec<&str>, CliError> {
 
 pub(super) fn execute(args: &RunArgs) -> Result<Exit, CliError> {
     let format = args.output.as_deref().map_or(Ok(args.format), Format::of)?;
-    let runs = if args.in_kernel {
-        in_kernel::run_all(args)?
+    let result = if args.in_kernel {
+        Document::new(in_kernel::run_all(args)?)
     } else {
         let experiments = args.experiments()?;
         // A wrong name must not cost the minutes of the runs before it.
         let prepared = experiments.iter().map(Prepared::new).collect::<Result<Vec<_>, _>>()?;
-        run_all(args, &prepared)?
+        document(&prepared, run_all(args, &prepared)?)
     };
-    let exit = verdict(&runs);
-    output::document(&document(&prepared, runs), format, args.output.as_ref())?;
+    let exit = verdict(&result.runs);
+    output::document(&result, format, args.output.as_ref())?;
     if let Some(path) = args.output.as_ref().filter(|_| !args.quiet) {
         anstream::eprintln!("wrote {}", path.display());
     }

@@ -63,6 +63,9 @@ pub(super) struct RunArgs {
     /// Allow more vCPUs than CPUs (native): they take turns
     #[arg(long)]
     oversubscribe: bool,
+    /// Write every event of a single simulated run to FILE, for ui.perfetto.dev
+    #[arg(long, value_name = "FILE.pftrace")]
+    trace: Option<PathBuf>,
     /// Host threads that run simulations side by side; results do not depend on it
     #[arg(long, value_name = "N")]
     jobs: Option<usize>,
@@ -159,6 +162,9 @@ fn document(prepared: &[Prepared], runs: Vec<Run>) -> Document {
 }
 
 fn run_all(args: &RunArgs, prepared: &[Prepared]) -> Result<Vec<Run>, CliError> {
+    if let Some(path) = &args.trace {
+        return Ok(vec![crate::trace::record(prepared, path)?]);
+    }
     let bar = progress::bar(prepared.len(), !args.quiet && !args.no_progress);
     let one = |prepared: &Prepared| {
         bar.set_message(format!(

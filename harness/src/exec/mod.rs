@@ -90,6 +90,8 @@ pub enum RunError {
     },
 }
 
+pub(crate) use sim::run_traced;
+
 impl RunError {
     /// The exit code that it ends the command with.
     #[must_use]

@@ -1,5 +1,7 @@
 //! The executor of the simulated world.
 
+use std::io::{self, Write};
+
 use pamt_reports::schema::{self, Run};
 use pamt_sim::machine::{End, Sim, SimBuild, SimOptions, SimOutcome, Stuck};
 use pamt_strategies::measure::{FoundViolation, Measurement, Violation, ViolationKind};
@@ -11,6 +13,7 @@ use super::world::{Make, assemble_with};
 use super::world::{World, assemble};
 use super::{Prepared, RunError, lines};
 use crate::books::Depth;
+use crate::trace::Trace;
 
 /// CPUs of a deadlock that its report names.
 const STUCK_SHOWN: usize = 8;
@@ -19,6 +22,20 @@ pub(super) fn run(prepared: &Prepared) -> Result<Run, RunError> {
     let mut build = new_build(prepared)?;
     let world = assemble(&mut build, prepared, Depth::Full)?;
     Ok(finish(prepared, build, world))
+}
+
+/// Runs it and writes its events to `out` for Perfetto; gives back the output, or why it failed.
+pub(crate) fn run_traced<W: Write + Send + 'static>(
+    prepared: &Prepared,
+    out: W,
+) -> Result<(Run, io::Result<W>), RunError> {
+    let mut build = new_build(prepared)?;
+    let world = assemble(&mut build, prepared, Depth::Full)?;
+    let actors = world.actors.iter().map(|actor| (actor.cpu, actor.name.clone()));
+    let trace = Trace::new(out, prepared.profile.clock(), actors);
+    build.trace_to(Box::new(trace.clone()));
+    let run = finish(prepared, build, world);
+    Ok((run, trace.finish()))
 }
 
 /// Runs another strategy in the place of the one that the experiment names.

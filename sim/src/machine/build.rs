@@ -3,7 +3,7 @@
 use core::ptr::NonNull;
 use std::panic::resume_unwind;
 
-use pamt_strategies::measure::{CpuPlace, LockClass, Measurement, Recorder};
+use pamt_strategies::measure::{CpuPlace, LockClass, Measurement, Recorder, TraceSink};
 use pamt_strategies::platform::{Actor, ActorBody, Until};
 use pamt_strategies::units::{CpuId, Cycles};
 
@@ -36,6 +36,7 @@ pub struct SimBuild {
     pub(super) classes: Vec<LockClass>,
     pub(super) prepare: Vec<ActorBody<Sim>>,
     options: SimOptions,
+    trace: Option<Box<dyn TraceSink + Send>>,
 }
 
 impl SimBuild {
@@ -46,7 +47,12 @@ impl SimBuild {
     pub fn new(profile: &Profile, options: SimOptions) -> Result<Self, ProfileError> {
         let coherence = Coherence::new(Costs::new(profile)?, profile.topology().clone());
         let machine = Box::new(Machine::new(coherence, options.seed));
-        Ok(Self { machine, classes: Vec::new(), prepare: Vec::new(), options })
+        Ok(Self { machine, classes: Vec::new(), prepare: Vec::new(), options, trace: None })
+    }
+
+    /// Hands every event of the run to `sink` as well: observations, and moves of lines between cores.
+    pub fn trace_to(&mut self, sink: Box<dyn TraceSink + Send>) {
+        self.trace = Some(sink);
     }
 }
 
@@ -119,7 +125,7 @@ impl core::fmt::Display for Stuck {
 /// not there.
 #[must_use]
 pub fn run(build: SimBuild, actors: Vec<Actor<Sim>>) -> SimOutcome {
-    let SimBuild { mut machine, classes, prepare, options } = build;
+    let SimBuild { mut machine, classes, prepare, options, trace } = build;
     let mut names = vec![None; machine.coherence.topology().cpus()];
     for actor in &actors {
         let slot = names.get_mut(usize::from(actor.cpu.0));
@@ -128,14 +134,20 @@ pub fn run(build: SimBuild, actors: Vec<Actor<Sim>>) -> SimOutcome {
             panic!("{} and {other} are both on CPU {}", actor.name, actor.cpu);
         }
     }
-    machine.recorder = Some(Recorder::new(places(&machine), &classes, None));
+    let mut recorder = Recorder::new(places(&machine), &classes, None);
+    if let Some(sink) = trace {
+        recorder.trace_to(sink);
+        machine.coherence.moves = Some(Vec::new());
+    }
+    machine.recorder = Some(recorder);
     let target = NonNull::from(&mut *machine);
     // From here on the machine is reached through `target` only, until all bodies are gone.
     run_prepare(target, prepare);
     let finished = run_actors(target, actors);
     let end = if finished { End::Finished } else { End::Deadlock(stuck(&machine, &names)) };
     let elapsed = Cycles(machine.end());
-    let recorder = machine.recorder.take().expect("set above and taken once");
+    let mut recorder = machine.recorder.take().expect("set above and taken once");
+    machine.coherence.report_moves(&mut recorder);
     SimOutcome {
         elapsed,
         measurement: recorder.finish(elapsed),

@@ -22,6 +22,7 @@ use super::costs::{Costs, Transfer};
 use super::line::{LineState, LineWord, NONE, Record, Records};
 use super::map::Map;
 use super::memory::Memory;
+use super::moves::Move;
 use super::stats::LineCounters;
 use super::topology::{Distance, Topology};
 
@@ -90,6 +91,8 @@ pub(super) struct Coherence {
     /// Fills of a core after which a line that it brought in has left the last-level cache too.
     llc_reach: u64,
     cpu_set_words: usize,
+    /// Moves of lines that no trace has had yet; nothing is noted unless there is a trace.
+    pub(super) moves: Option<Vec<Move>>,
 }
 
 impl Coherence {
@@ -104,6 +107,7 @@ impl Coherence {
             leaving: vec![Leaving { line: u64::MAX, ready_at: 0, free_at: 0, departs: 0 }; cpus],
             llc_reach: costs.l2_lines + costs.llc_lines,
             cpu_set_words: cpus.div_ceil(64),
+            moves: None,
             costs,
             topology,
         }
@@ -119,8 +123,13 @@ impl Coherence {
     /// behind others in the store buffer). The line's state is that of its last transaction, served or
     /// still queued.
     pub(super) fn access(&mut self, a: Access, now: u64, want: Want, not_before: u64) -> Served {
+        let sharer = if self.moves.is_some() { self.sharer(a) } else { None };
         let served = self.access_line(a, now, want, not_before);
-        Served { done: served.done.max(not_before), ..served }
+        let served = Served { done: served.done.max(not_before), ..served };
+        if let Some(from) = sharer {
+            self.note(a, from, want, now, served);
+        }
+        served
     }
 
     fn access_line(&mut self, a: Access, now: u64, want: Want, not_before: u64) -> Served {

@@ -432,6 +432,9 @@ impl Machine {
         }
         let now = Cycles(self.now(cpu));
         if let Some(recorder) = &mut self.recorder {
+            if recorder.is_traced() {
+                self.coherence.report_moves(recorder);
+            }
             recorder.observe(cpu, now, observation);
         }
     }

@@ -17,6 +17,7 @@ mod line;
 mod line_book;
 mod map;
 mod memory;
+mod moves;
 mod profile;
 mod queue;
 mod spin;

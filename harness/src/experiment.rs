@@ -34,6 +34,9 @@ impl Backend {
     }
 }
 
+/// What `--set` of a machine's value begins with.
+const MACHINE_SET: &str = "machine.";
+
 /// One run, asked for.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -108,6 +111,18 @@ impl Experiment {
         words
             .extend(self.set.iter().map(|(k, v)| format!("--set {}", quoted(&format!("{k}={v}")))));
         words.join(" ")
+    }
+
+    /// What is set of the machine (`machine.SECTION.KEY`, without the first word), and the rest.
+    #[must_use]
+    pub fn split_set(&self) -> (BTreeMap<String, String>, BTreeMap<String, String>) {
+        let (of_machine, own): (Vec<_>, Vec<_>) =
+            self.set.iter().partition(|(key, _)| key.starts_with(MACHINE_SET));
+        let short = |key: &String| key[MACHINE_SET.len()..].to_owned();
+        (
+            of_machine.into_iter().map(|(key, value)| (short(key), value.clone())).collect(),
+            own.into_iter().map(|(key, value)| (key.clone(), value.clone())).collect(),
+        )
     }
 
     /// The seed that this repetition runs with: that of the experiment for the first.

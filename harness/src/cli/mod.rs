@@ -4,7 +4,10 @@
 //! is one line that names the input and the remedy, and ends the process with a code of
 //! [`Exit`](pamt_reports::exit::Exit).
 
+mod ab;
 mod check;
+mod compare;
+mod gate;
 mod generate;
 mod hw;
 mod list;
@@ -13,6 +16,7 @@ mod progress;
 mod report;
 mod run;
 mod seamcall;
+mod sweep;
 
 use std::panic;
 use std::process::ExitCode;
@@ -49,6 +53,14 @@ enum Command {
     Check(check::CheckArgs),
     /// One self-contained HTML file of results, or one of the exports
     Report(report::ReportArgs),
+    /// All experiments of a plan, in parallel and resumable
+    Sweep(sweep::SweepArgs),
+    /// Differences between results, with their evidence, worst first
+    Compare(compare::CompareArgs),
+    /// Verdict and exit code for CI
+    Gate(gate::GateArgs),
+    /// Two builds in turn, in fresh processes, on this host
+    Ab(ab::AbArgs),
     /// Real SEAMCALLs on this host
     #[command(subcommand)]
     Hw(hw::HwCommand),
@@ -69,6 +81,9 @@ pub(crate) enum CliError {
     /// Something in the arguments.
     #[error("{0}")]
     Usage(String),
+    /// Something that has an exit code of its own.
+    #[error("{1}")]
+    Ended(Exit, String),
     /// Reading or writing.
     #[error("cannot {doing} {path}: {source}")]
     Io {
@@ -86,6 +101,7 @@ impl CliError {
         match self {
             Self::Run(error) => error.exit(),
             Self::Usage(_) => Exit::Usage,
+            Self::Ended(exit, _) => *exit,
             Self::Io { .. } => Exit::Io,
         }
     }
@@ -119,6 +135,10 @@ fn dispatch(cli: Cli) -> Result<Exit, CliError> {
         Some(Command::List(args)) => list::execute(&args),
         Some(Command::Check(args)) => check::execute(&args),
         Some(Command::Report(args)) => report::execute(&args),
+        Some(Command::Sweep(args)) => sweep::execute(&args),
+        Some(Command::Compare(args)) => compare::execute(&args),
+        Some(Command::Gate(args)) => gate::execute(&args),
+        Some(Command::Ab(args)) => ab::execute(&args),
         Some(Command::Hw(command)) => hw::execute(&command),
         Some(Command::Seamcall(args)) => seamcall::execute(&args),
         Some(Command::Completions(args)) => generate::completions(&args, Cli::command()),

@@ -88,6 +88,14 @@ pub(super) fn document(
     }
 }
 
+/// Writes text to `file`, or to standard output.
+pub(super) fn text_to(file: Option<&PathBuf>, content: &str) -> Result<(), CliError> {
+    match file {
+        None => text(content),
+        Some(path) => write_beside(path, content.as_bytes()),
+    }
+}
+
 /// Prints to standard output. A reader that went away is no error.
 pub(super) fn text(text: &str) -> Result<(), CliError> {
     let mut stdout = io::stdout().lock();

@@ -15,3 +15,14 @@ pub(super) fn bar(runs: usize, wanted: bool) -> ProgressBar {
     }
     bar
 }
+
+/// A bar over the experiments of a sweep, with the time that is left; or nothing.
+pub(super) fn sweep_bar(experiments: usize, wanted: bool) -> ProgressBar {
+    let bar = bar(experiments, wanted);
+    if let Ok(style) =
+        ProgressStyle::with_template("{pos}/{len} experiments  {elapsed}  {eta} left  {wide_bar}")
+    {
+        bar.set_style(style);
+    }
+    bar
+}

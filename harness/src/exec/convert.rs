@@ -7,6 +7,7 @@ use pamt_reports::schema::{
     ObjectRow, OpRow, Provenance, Run, RunResult, SpanRow, TdRow, Throughput, Verdict,
     ViolationRow, World,
 };
+use pamt_sim::machine::Profile;
 use pamt_strategies::measure::{LockClassStats, LockKind, LockWait, Measurement, OpStats};
 use pamt_strategies::module::StatusName;
 use pamt_strategies::units::{Clock, Cycles};
@@ -46,13 +47,15 @@ pub(super) fn to_run(prepared: &Prepared, finished: Finished<'_>) -> Run {
 fn echo(prepared: &Prepared) -> Echo {
     let asked = &prepared.experiment;
     let parameters = prepared.settings.iter().map(|(k, v)| (k.to_owned(), Value::from(v)));
+    let of_machine = asked.set.iter().filter(|(key, _)| key.starts_with("machine."));
+    let of_machine = of_machine.map(|(k, v)| (k.clone(), Value::from(v.as_str())));
     Echo {
         backend: asked.backend.name().to_owned(),
         machine: prepared.profile.name().to_owned(),
         memory_bytes: Some(asked.memory_bytes),
         page_size: None,
         pamt_pages: Some(asked.pamt_pages.clone()),
-        parameters: parameters.collect(),
+        parameters: parameters.chain(of_machine).collect(),
         placement: Some(asked.placement.clone()),
         run: u64::from(asked.run),
         seed: asked.seed,
@@ -70,6 +73,7 @@ fn comparability(prepared: &Prepared, world: World) -> Comparability {
     let mut parts = BTreeMap::from([
         ("backend".to_owned(), asked.backend.name().to_owned()),
         ("machine".to_owned(), prepared.profile.name().to_owned()),
+        ("machine_values".to_owned(), machine_values(&prepared.profile)),
         ("memory".to_owned(), asked.memory_bytes.to_string()),
         ("pamt_pages".to_owned(), asked.pamt_pages.clone()),
         ("placement".to_owned(), asked.placement.clone()),
@@ -80,6 +84,13 @@ fn comparability(prepared: &Prepared, world: World) -> Comparability {
     ]);
     parts.extend(prepared.settings.iter().map(|(k, v)| (format!("set.{k}"), v.to_owned())));
     Comparability::new(parts)
+}
+
+/// A hash of the machine's topology and values: a changed file is another machine, whatever its name.
+fn machine_values(profile: &Profile) -> String {
+    let values = profile.values().map(|(key, value)| (key.to_owned(), value.v.to_string()));
+    let topology = ("topology".to_owned(), format!("{:?}", profile.topology()));
+    Comparability::new(values.chain([topology]).collect()).key
 }
 
 fn result(prepared: &Prepared, finished: Finished<'_>) -> RunResult {

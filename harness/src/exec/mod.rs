@@ -54,6 +54,14 @@ pub enum RunError {
     /// Threads of this host.
     #[error(transparent)]
     Native(#[from] NativeError),
+    /// A value of the machine that is no number.
+    #[error("`--set machine.{key}={value}`: `{value}` is no number; write for example `1.5`")]
+    MachineValue {
+        /// Key of the profile.
+        key: String,
+        /// As given.
+        value: String,
+    },
     /// A machine file that cannot be read.
     #[error("cannot read machine {path}: {source}; `list machines` shows the built-in ones")]
     MachineFile {

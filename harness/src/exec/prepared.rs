@@ -1,6 +1,7 @@
 //! An experiment with all its names looked up: what can fail for a wrong input fails here, before
 //! anything runs or is written.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use pamt_sim::machine::Profile;
@@ -35,8 +36,9 @@ impl Prepared {
     pub fn new(experiment: &Experiment) -> Result<Self, RunError> {
         let spec = StrategySpec::parse(&experiment.strategy)?;
         let workload = WorkloadId::parse(&experiment.workload)?;
-        let settings = Settings::new(workload.info().name, workload.params(), &experiment.set)?;
-        let profile = machine(&experiment.machine)?;
+        let (of_machine, own) = experiment.split_set();
+        let settings = Settings::new(workload.info().name, workload.params(), &own)?;
+        let profile = with_values(machine(&experiment.machine)?, &of_machine)?;
         let prepared = Self { experiment: experiment.clone(), spec, workload, settings, profile };
         if experiment.backend == Backend::Sim {
             let topology = prepared.profile.topology();
@@ -55,6 +57,20 @@ impl Prepared {
     pub(super) fn plan(&self, nodes: usize) -> Result<HostPlan, PlanError> {
         HostPlan::new(&self.experiment, &self.settings, nodes, self.dynamic())
     }
+}
+
+/// The machine with some of its values replaced.
+fn with_values(
+    mut profile: Profile,
+    values: &BTreeMap<String, String>,
+) -> Result<Profile, RunError> {
+    for (key, value) in values {
+        let number = value
+            .parse::<f64>()
+            .map_err(|_| RunError::MachineValue { key: key.clone(), value: value.clone() })?;
+        profile = profile.with_value(key, number, "--set")?;
+    }
+    Ok(profile)
 }
 
 /// A built-in machine, or one in a file.

@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 
 use pamt_reports::csv;
-use pamt_reports::schema::{Document, Run, SCHEMA_VERSION, sorted};
+use pamt_reports::schema::{Document, Run, SCHEMA_VERSION};
 
 use super::job::Job;
 use super::store::{Failure, Store, StoreError};
@@ -55,8 +55,9 @@ pub fn collect(
     let mut collected = Collected::default();
     write_head(form, output)?;
     for job in jobs {
-        if let Some(run) = store.result(job)? {
-            write_run(form, output, &run, collected.merged == 0)?;
+        if let Some(text) = store.result(job)? {
+            let run: Run = serde_json::from_str(&text).map_err(io::Error::other)?;
+            write_run(form, output, &text, &run, collected.merged == 0)?;
             each(job, &run);
             collected.merged += 1;
         } else if let Some(failure) = store.failure(job)? {
@@ -80,17 +81,22 @@ fn write_head(form: Form, output: &mut impl Write) -> io::Result<()> {
     }
 }
 
-fn write_run(form: Form, output: &mut impl Write, run: &Run, first: bool) -> io::Result<()> {
-    if form == Form::Csv {
-        let table = csv::render(&Document::new(vec![run.clone()]));
-        // A quoted field may hold a line break, the heading holds none.
-        let rows = table.split_once('\n').map_or("", |(_, rows)| rows);
-        return write!(output, "{rows}");
-    }
-    let value = sorted(serde_json::to_value(run).map_err(io::Error::other)?);
-    match (form, first) {
-        (Form::Json, true) => write!(output, "\n{value}"),
-        (Form::Json, false) => write!(output, ",\n{value}"),
-        _ => writeln!(output, "{value}"),
+fn write_run(
+    form: Form,
+    output: &mut impl Write,
+    text: &str,
+    run: &Run,
+    first: bool,
+) -> io::Result<()> {
+    match form {
+        Form::Json if first => write!(output, "\n{text}"),
+        Form::Json => write!(output, ",\n{text}"),
+        Form::Jsonl => writeln!(output, "{text}"),
+        Form::Csv => {
+            let table = csv::render(&Document::new(vec![run.clone()]));
+            // A quoted field may hold a line break, the heading holds none.
+            let rows = table.split_once('\n').map_or("", |(_, rows)| rows);
+            write!(output, "{rows}")
+        }
     }
 }

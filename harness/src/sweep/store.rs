@@ -71,13 +71,11 @@ pub struct Failure {
     pub reason: String,
 }
 
-/// A result as it lies in the folder.
-#[derive(Serialize, Deserialize)]
-struct Entry {
-    /// Hash of the run's written form.
-    digest: String,
-    run: Run,
-}
+/// A result file is `{"digest":"DIGEST","run":RUN}`. The digest is of RUN's bytes, which are merged as
+/// they are: numbers never go through a reader that might round them.
+const BEFORE_DIGEST: &str = "{\"digest\":\"";
+const AFTER_DIGEST: &str = "\",\"run\":";
+const AFTER_RUN: &str = "}\n";
 
 /// An open folder.
 #[derive(Debug)]
@@ -189,8 +187,11 @@ impl Store {
         if let Some(parent) = path.parent() {
             make_folder(parent)?;
         }
-        let entry = Entry { digest: digest(run), run: run.clone() };
-        self.write(&path, &to_text(&entry))?;
+        let text = to_text(run);
+        let text = text.trim_end();
+        let digest = content_id(text);
+        let file = format!("{BEFORE_DIGEST}{digest}{AFTER_DIGEST}{text}{AFTER_RUN}");
+        self.write(&path, &file)?;
         match fs::remove_file(self.failure_path(&job.id)) {
             Err(source) if source.kind() != io::ErrorKind::NotFound => {
                 let path = self.failure_path(&job.id);
@@ -209,19 +210,24 @@ impl Store {
         self.write(&self.failure_path(&job.id), &to_text(&failure))
     }
 
-    /// The job's result, if it is there.
+    /// The written form of the job's result, if it is there.
     ///
     /// # Errors
     /// It cannot be read, or was changed since it was written.
-    pub fn result(&self, job: &Job) -> Result<Option<Run>, StoreError> {
+    pub fn result(&self, job: &Job) -> Result<Option<String>, StoreError> {
         let path = self.result_path(&job.id);
         let Some(text) = read(&path)? else { return Ok(None) };
-        let entry: Entry = parse(&path, &text)?;
-        if digest(&entry.run) != entry.digest {
-            let problem = "its digest is not that of its content".to_owned();
-            return Err(StoreError::Damaged { path, problem });
+        let parts = text
+            .strip_prefix(BEFORE_DIGEST)
+            .and_then(|rest| rest.strip_suffix(AFTER_RUN))
+            .and_then(|rest| rest.split_once(AFTER_DIGEST));
+        match parts {
+            Some((digest, run)) if digest == content_id(run) => Ok(Some(run.to_owned())),
+            _ => {
+                let problem = "its digest is not that of its content".to_owned();
+                Err(StoreError::Damaged { path, problem })
+            }
         }
-        Ok(Some(entry.run))
     }
 
     /// The reason of the job's failure, if it failed.
@@ -252,10 +258,6 @@ fn make_folder(path: &Path) -> Result<(), StoreError> {
         path: path.to_owned(),
         source,
     })
-}
-
-fn digest(run: &Run) -> String {
-    content_id(&to_text(run))
 }
 
 fn to_text(value: &impl Serialize) -> String {

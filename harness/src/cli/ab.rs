@@ -1,0 +1,109 @@
+//! `ab`: two builds in turn, in fresh processes, on this host.
+//!
+//! A native comparison of "all of one, then all of the other" measures the drift of the host. Here each
+//! pair runs both builds, and every second pair in the other order (ABBA). Without another build the
+//! tool is compared with itself: what it then finds is the host's noise.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use clap::Args;
+use pamt_reports::compare::{Policy, Table, Verdict, compare};
+use pamt_reports::exit::Exit;
+use pamt_reports::schema::{Document, Run};
+
+use super::compare::{Form, show};
+use super::{CliError, output, progress};
+
+/// Arguments of an interleaved comparison.
+#[derive(Debug, Args)]
+pub(super) struct AbArgs {
+    /// The build to compare with; this one when left out (an A/A comparison)
+    #[arg(long, value_name = "OLD")]
+    baseline_bin: Option<PathBuf>,
+    /// Pairs of runs
+    #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..))]
+    pairs: u32,
+    /// Keep the results as FOLDER/before.json and FOLDER/after.json
+    #[arg(short, long, value_name = "FOLDER")]
+    output: Option<PathBuf>,
+    /// Form of the comparison
+    #[arg(long, value_enum, default_value_t)]
+    format: Form,
+    /// No progress bar
+    #[arg(long)]
+    no_progress: bool,
+    /// Arguments of `run`; `--backend native` is the default here
+    #[arg(last = true, required = true, value_name = "RUN ARGUMENT")]
+    run: Vec<String>,
+}
+
+pub(super) fn execute(args: &AbArgs) -> Result<Exit, CliError> {
+    let this = std::env::current_exe().map_err(|source| CliError::Io {
+        doing: "find",
+        path: "this program".into(),
+        source,
+    })?;
+    let old = args.baseline_bin.clone().unwrap_or_else(|| this.clone());
+    let bar = progress::bar(2 * args.pairs as usize, !args.no_progress);
+    let (mut before, mut after) = (Vec::new(), Vec::new());
+    for pair in 0..args.pairs {
+        let mut sides = [(&old, &mut before), (&this, &mut after)];
+        if pair % 2 == 1 {
+            sides.reverse();
+        }
+        for (program, runs) in sides {
+            runs.extend(fresh(program, &args.run)?);
+            bar.inc(1);
+        }
+    }
+    bar.finish_and_clear();
+    let (before, after) = (Document::new(before), Document::new(after));
+    if let Some(folder) = &args.output {
+        keep(folder, &before, &after)?;
+    }
+    let comparison = compare(&Table::new(&[before]), &Table::new(&[after]), &Policy::default());
+    output::text(&show(&comparison, args.format))?;
+    Ok(if comparison.count(Verdict::Nondeterministic) > 0 {
+        Exit::Nondeterminism
+    } else if comparison.count(Verdict::Regressed) > 0 {
+        Exit::Regression
+    } else {
+        Exit::Passed
+    })
+}
+
+fn keep(folder: &Path, before: &Document, after: &Document) -> Result<(), CliError> {
+    std::fs::create_dir_all(folder).map_err(|source| CliError::Io {
+        doing: "make",
+        path: folder.display().to_string(),
+        source,
+    })?;
+    output::write_beside(&folder.join("before.json"), before.to_json().as_bytes())?;
+    output::write_beside(&folder.join("after.json"), after.to_json().as_bytes())
+}
+
+/// One run in a process of its own.
+fn fresh(program: &Path, arguments: &[String]) -> Result<Vec<Run>, CliError> {
+    let shown = program.display().to_string();
+    let mut command = Command::new(program);
+    command.arg("run");
+    if !arguments.iter().any(|argument| argument.starts_with("--backend")) {
+        command.args(["--backend", "native"]);
+    }
+    command.args(arguments).args(["--format", "json", "--quiet", "--no-progress"]);
+    let output = command.output().map_err(|source| CliError::Io {
+        doing: "start",
+        path: shown.clone(),
+        source,
+    })?;
+    if !output.status.success() {
+        let error = String::from_utf8_lossy(&output.stderr);
+        let message = format!("{shown} ended with {}: {}", output.status, error.trim());
+        return Err(CliError::Usage(message));
+    }
+    let text = String::from_utf8_lossy(&output.stdout);
+    let document = Document::from_json(&text, Path::new(&shown))
+        .map_err(|error| CliError::Usage(error.to_string()))?;
+    Ok(document.runs)
+}

@@ -5,9 +5,12 @@
 //! | `test` | everything that CI runs, step by step, after installing what a step lacks |
 //! | `test STEP...` | only these steps |
 //! | `vm-test` | the kernel helper's tests in a virtual machine |
+//! | `gate` | modelled numbers and instructions per run against the baseline |
+//! | `baseline REASON` | accepts them as they are, and writes why into CHANGELOG.md |
 //! | `long [STEP...]` | the checks that take too long for CI |
 //! | `steps` | lists both |
 
+mod gate;
 mod long;
 mod peers;
 mod setup;
@@ -27,6 +30,8 @@ fn main() -> ExitCode {
     match task {
         "test" => step::run(test::STEPS, rest),
         "vm-test" => step::run(&[vm_test::STEP], rest),
+        "gate" => step::run(&[gate::STEP], rest),
+        "baseline" => gate::baseline(rest),
         "long" => step::run(long::STEPS, rest),
         "steps" => {
             step::list("test", test::STEPS);
@@ -34,7 +39,9 @@ fn main() -> ExitCode {
             ExitCode::SUCCESS
         }
         other => {
-            eprintln!("cargo xtask: unknown task {other:?}; there are: test, vm-test, long, steps");
+            eprintln!(
+                "cargo xtask: unknown task {other:?}; there are: test, vm-test, gate, baseline, long, steps"
+            );
             ExitCode::from(2)
         }
     }

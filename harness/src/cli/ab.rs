@@ -100,7 +100,9 @@ fn fresh(program: &Path, arguments: &[String]) -> Result<Vec<Run>, CliError> {
     if !output.status.success() {
         let error = String::from_utf8_lossy(&output.stderr);
         let message = format!("{shown} ended with {}: {}", output.status, error.trim());
-        return Err(CliError::Usage(message));
+        let known = |exit: &&Exit| output.status.code() == Some(i32::from(exit.code()));
+        let exit = Exit::ALL.iter().find(known).copied().unwrap_or(Exit::Internal);
+        return Err(CliError::Ended(exit, message));
     }
     let text = String::from_utf8_lossy(&output.stdout);
     let document = Document::from_json(&text, Path::new(&shown))

@@ -70,7 +70,7 @@ struct CollectArgs {
 }
 
 /// Simulated pages a second and core: what docs/scaling-out.md measured, for the estimate.
-const PAGES_PER_CORE_SECOND: f64 = 250_000.0;
+const PAGES_PER_CORE_SECOND: f64 = 125_000.0;
 
 impl From<StoreError> for CliError {
     fn from(error: StoreError) -> Self {

@@ -5,6 +5,8 @@
 //! to its own source, never fitted so that a sum comes out. A call draws each cost from a triangular
 //! distribution around it; load stretches the bulk stores on top of that.
 
+use std::sync::OnceLock;
+
 use pamt_strategies::platform::Platform;
 use pamt_strategies::units::{Clock, Cycles};
 
@@ -112,10 +114,15 @@ costs! {
 }
 
 impl Default for CostTable {
+    /// The costs of `spr-2s`, read once: scripts make a module for each schedule.
     fn default() -> Self {
-        Profile::builtin(FALLBACK)
-            .and_then(|profile| Self::load(&profile))
-            .expect("the built-in profile is complete: a test parses it")
+        static FALLBACK_COSTS: OnceLock<CostTable> = OnceLock::new();
+        let load = || {
+            Profile::builtin(FALLBACK)
+                .and_then(|profile| Self::load(&profile))
+                .expect("the built-in profile is complete: a test parses it")
+        };
+        FALLBACK_COSTS.get_or_init(load).clone()
     }
 }
 

@@ -1,7 +1,7 @@
 //! Reclaim of a TD's pages after its key id is released (TEARDOWN state).
 //!
-//! For each page TDH.PHYMEM.PAGE.RECLAIM, the strategy's put, a clear by MOVDIR64B where the machine
-//! has the partial-write erratum, and the page goes back to the allocator. `mmu_lock` is held
+//! For each page TDH.PHYMEM.PAGE.RECLAIM, a clear by MOVDIR64B where the machine has the partial-write
+//! erratum, the strategy's put, and the page goes back to the allocator. `mmu_lock` is held
 //! exclusively and offered now and then, as `cond_resched_rwlock_write()` does, so several threads of
 //! one TD take turns. Guest pages come first, then tables, then control pages with the TDR last, whose
 //! cache lines are written back under the module's own key.
@@ -37,7 +37,7 @@ impl<P: Platform> Host<P> {
             let region = td.mapped.page(next).map_or(Region(0), Pfn::region);
             let held = self.mmu_lock.write(cpu, td.id as usize, region);
             let outcome = (next..stop).try_for_each(|gfn| {
-                self.reclaim_page(cpu, &td.mapped, gfn, |page| {
+                self.reclaim_page(cpu, &td.mapped, gfn, false, |page| {
                     self.pages.free_guest_page(cpu, P::cpu(cpu), page);
                 })
             });
@@ -52,17 +52,16 @@ impl<P: Platform> Host<P> {
     pub(crate) fn reclaim_td(&self, cpu: &P::Cpu, td: u32) -> Result<(), HostError> {
         let td = &self.tds[td as usize];
         for entries in &td.tables {
-            self.reclaim_kernel(cpu, entries, 0..entries.len())?;
+            self.reclaim_kernel(cpu, entries, 0..entries.len(), false)?;
         }
-        let tdr = td.tdr();
-        self.reclaim_kernel(cpu, &td.control, 1..td.control.len())?;
-        self.reclaim_kernel(cpu, &td.control, 0..1)?;
-        self.module.seamcall(
-            cpu,
-            Leaf::PhymemPageWbinvd,
-            Regs { rcx: tdr.hpa(), ..Regs::default() },
-        );
-        Ok(())
+        self.reclaim_kernel(cpu, &td.control, 1..td.control.len(), false)?;
+        self.reclaim_kernel(cpu, &td.control, 0..1, true)
+    }
+
+    /// Writes the page's cache lines back and drops them; holds its region shared meanwhile.
+    pub(super) fn write_back(&self, cpu: &P::Cpu, page: Pfn) {
+        let regs = Regs { rcx: page.hpa(), ..Regs::default() };
+        self.module.seamcall(cpu, Leaf::PhymemPageWbinvd, regs);
     }
 
     fn reclaim_kernel(
@@ -70,10 +69,11 @@ impl<P: Platform> Host<P> {
         cpu: &P::Cpu,
         entries: &Entries,
         range: Range<u64>,
+        write_back: bool,
     ) -> Result<(), HostError> {
         let mut range = range;
         range.try_for_each(|at| {
-            self.reclaim_page(cpu, entries, at, |page| {
+            self.reclaim_page(cpu, entries, at, write_back, |page| {
                 self.pages.free_kernel_page(cpu, P::cpu(cpu), page);
             })
         })
@@ -84,6 +84,7 @@ impl<P: Platform> Host<P> {
         cpu: &P::Cpu,
         entries: &Entries,
         at: u64,
+        write_back: bool,
         free: impl Fn(Pfn),
     ) -> Result<(), HostError> {
         let Some(page) = entries.page(at) else {
@@ -92,10 +93,15 @@ impl<P: Platform> Host<P> {
         P::observe(cpu, Observation::Begin(Op::PageReclaim));
         self.spend(cpu, Op::KvmWork, self.costs.page_work);
         let regs = Regs { rcx: page.hpa(), ..Regs::default() };
-        let outcome = self.take(cpu, Leaf::PhymemPageReclaim, regs, page, || entries.set(at, None));
+        let outcome = self.take(cpu, Leaf::PhymemPageReclaim, regs, page, || {
+            entries.set(at, None);
+            if write_back {
+                self.write_back(cpu, page);
+            }
+            self.clear_freed(cpu, page);
+        });
         if outcome.is_ok() {
             P::observe(cpu, Observation::Begin(Op::KvmWork));
-            self.clear_freed(cpu, page);
             free(page);
             P::observe(cpu, Observation::End(Op::KvmWork));
         }
@@ -110,7 +116,9 @@ impl<P: Platform> Host<P> {
             Clear::Never => false,
         };
         if clear {
+            P::observe(cpu, Observation::Begin(Op::KvmWork));
             P::bulk(cpu, BulkKind::DirectStore, PAGE_BYTES, self.pages.node_of(page));
+            P::observe(cpu, Observation::End(Op::KvmWork));
         }
     }
 }

@@ -2,8 +2,9 @@
 //!
 //! What guest_memfd's close does today, and what a conversion to shared does: for each page, under
 //! `mmu_lock` held exclusively, TDH.MEM.RANGE.BLOCK, TDH.MEM.TRACK and a kick of the TD's vCPUs, so
-//! that no TLB holds the page, TDH.MEM.PAGE.REMOVE, the strategy's put, TDH.PHYMEM.PAGE.WBINVD, a
-//! clear by MOVDIR64B where the machine has the partial-write erratum, and the page is free.
+//! that no TLB holds the page, TDH.MEM.PAGE.REMOVE, TDH.PHYMEM.PAGE.WBINVD, a clear by MOVDIR64B where
+//! the machine has the partial-write erratum, the strategy's put, and the page is free. The put comes
+//! last, because WBINVD holds the page's region shared: a PAMT.REMOVE beside it would meet BUSY.
 
 use core::ops::Range;
 
@@ -47,10 +48,7 @@ impl<P: Platform> Host<P> {
         self.spend(cpu, Op::KvmWork, self.costs.page_work);
         let outcome = self.block_and_remove(cpu, td, gfn, page);
         if outcome.is_ok() {
-            let regs = Regs { rcx: page.hpa(), ..Regs::default() };
-            self.module.seamcall(cpu, Leaf::PhymemPageWbinvd, regs);
             P::observe(cpu, Observation::Begin(Op::KvmWork));
-            self.clear_freed(cpu, page);
             self.pages.free_guest_page(cpu, P::cpu(cpu), page);
             P::observe(cpu, Observation::End(Op::KvmWork));
         }
@@ -70,7 +68,11 @@ impl<P: Platform> Host<P> {
         let tdr = Regs { rcx: td.tdr().hpa(), ..Regs::default() };
         self.demand(cpu, Leaf::MemTrack, tdr, page)?;
         self.spend(cpu, Op::KvmWork, self.costs.ipi_round_trip);
-        self.take(cpu, Leaf::MemPageRemove, at, page, || td.mapped.set(gfn, None))
+        self.take(cpu, Leaf::MemPageRemove, at, page, || {
+            td.mapped.set(gfn, None);
+            self.write_back(cpu, page);
+            self.clear_freed(cpu, page);
+        })
     }
 
     /// A leaf that cannot fail while `mmu_lock` is held exclusively and no vCPU runs.

@@ -15,6 +15,9 @@ use thiserror::Error;
 
 use super::job::{Job, content_id};
 
+/// Part of the names of unfinished files: sweeps of one process may share a folder, too.
+static UNIQUE: AtomicU64 = AtomicU64::new(0);
+
 /// Why a folder cannot be used.
 #[derive(Debug, Error)]
 pub enum StoreError {
@@ -81,7 +84,6 @@ const AFTER_RUN: &str = "}\n";
 #[derive(Debug)]
 pub struct Store {
     folder: PathBuf,
-    unique: AtomicU64,
     lock: fs::File,
 }
 
@@ -138,7 +140,7 @@ impl Store {
             .write(true)
             .open(&path)
             .map_err(|source| StoreError::Io { doing: "write", path, source })?;
-        Ok(Self { folder: folder.to_owned(), unique: AtomicU64::new(0), lock })
+        Ok(Self { folder: folder.to_owned(), lock })
     }
 
     /// Marks the folder as in use until the process ends. Returns whether nobody else uses it: others
@@ -241,7 +243,7 @@ impl Store {
 
     /// Writes beside and renames, so that nobody ever sees half a file.
     fn write(&self, path: &Path, text: &str) -> Result<(), StoreError> {
-        let number = self.unique.fetch_add(1, Ordering::Relaxed);
+        let number = UNIQUE.fetch_add(1, Ordering::Relaxed);
         let beside = path.with_extension(format!("{}-{number}.tmp", std::process::id()));
         let written = fs::write(&beside, text).and_then(|()| fs::rename(&beside, path));
         written.map_err(|source| {

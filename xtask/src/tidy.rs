@@ -8,9 +8,15 @@ use crate::step::Outcome;
 /// More lines than this hold more than one idea.
 const LINES_MAX: usize = 600;
 /// Sources that may not name a registry host: only lock files do.
-const HOSTS: [&str; 4] = ["crates.io", "pypi.org", "npmjs.", "deb.debian.org"];
+/// Each is put together here, so that this file passes its own check.
+const HOSTS: [&str; 4] = [
+    concat!("crates", ".io"),
+    concat!("pypi", ".org"),
+    concat!("npmjs", "."),
+    concat!("deb.", "debian.org"),
+];
 /// Marks of unfinished work.
-const UNFINISHED: [&str; 3] = ["FIXME", "XXX", "#[ignore"];
+const UNFINISHED: [&str; 3] = [concat!("FIX", "ME"), concat!("X", "XX"), concat!("#[", "ignore")];
 
 /// Checks all tracked text files.
 pub(crate) fn run() -> Outcome {
@@ -39,8 +45,7 @@ fn faults_of(file: &Path) -> Vec<String> {
     let name = file.display();
     let is_lock =
         file.extension().is_some_and(|e| e == "lock") || file.ends_with("package-lock.json");
-    let is_self = file.ends_with("xtask/src/tidy.rs");
-    let (Ok(text), false, false) = (std::fs::read_to_string(file), is_lock, is_self) else {
+    let (Ok(text), false) = (std::fs::read_to_string(file), is_lock) else {
         return Vec::new();
     };
     let mut faults = Vec::new();
@@ -67,7 +72,7 @@ mod tests {
         let folder = std::env::temp_dir().join(format!("pamt-tidy-{}", std::process::id()));
         std::fs::create_dir_all(&folder).expect("temporary folder");
         let file = folder.join("a.rs");
-        std::fs::write(&file, "// see crates.io\n").expect("write");
+        std::fs::write(&file, format!("// see {}\n", HOSTS[0])).expect("write");
         assert_eq!(faults_of(&file).len(), 1);
         std::fs::write(&file, "// fine\n").expect("write");
         assert!(faults_of(&file).is_empty());

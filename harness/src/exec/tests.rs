@@ -30,7 +30,7 @@ fn document(experiment: &Experiment) -> Document {
 #[test]
 fn sound_strategies_end_with_balanced_books() {
     for strategy in ["static", "global", "simple"] {
-        for workload in ["teardown", "fault-storm", "boot-teardown"] {
+        for workload in ["teardown", "fault-storm", "boot", "boot-teardown"] {
             let result = document(&small(strategy, workload)).runs.remove(0).result;
             let correctness = &result.correctness;
             assert_eq!(correctness.verdict, Verdict::Clean, "{strategy}: {correctness:#?}");
@@ -182,4 +182,17 @@ fn a_page_without_its_pair_is_a_violation_and_the_run_is_partial() {
     assert!(run.result.partial);
     assert_eq!(run.result.correctness.verdict, Verdict::Violations);
     assert_eq!(run.result.correctness.violations[0].kind, "missing_pair");
+}
+
+#[test]
+fn gets_of_a_boot_cost_more_while_all_vcpus_of_a_td_accept() {
+    let get = |firmware: &str| {
+        let mut experiment = Experiment { tds: 1, vcpus: 4, ..small("global", "boot") };
+        experiment.set.insert("firmware".into(), firmware.into());
+        let result = document(&experiment).runs.remove(0).result;
+        assert_eq!(result.ops["td_boot"].count, 1);
+        result.ops["pamt_get"].p50_ns
+    };
+    let (together, alone) = (get("1"), get("0"));
+    assert!(together > 4 * alone, "{together} ns together, {alone} ns alone");
 }

@@ -22,7 +22,7 @@ use pamt_strategies::units::{Pfn, Region};
 use crate::books::{Books, Depth};
 
 pub(crate) use costs::{HostCosts, exponential};
-pub(crate) use kvm::{HostError, share, stretches};
+pub(crate) use kvm::{HostError, STRETCH, share, stretches};
 pub(crate) use memory::PageAllocator;
 pub use pages::{PLACEMENTS, Placement, PlacementInfo, UnknownPlacement, Use};
 pub use plan::PlanError;

@@ -3,9 +3,11 @@
 //! A workload brings the host into its first state (untimed) and gives each CPU its program. It is
 //! generic over the world; which strategy runs under it is not its business.
 
+mod boot;
 mod boot_teardown;
 mod fault_storm;
 mod gate;
+mod meeting;
 mod teardown;
 
 use std::sync::Arc;
@@ -82,6 +84,7 @@ macro_rules! workloads {
 }
 
 workloads! {
+    boot,
     boot_teardown,
     teardown,
     fault_storm,

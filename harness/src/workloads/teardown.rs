@@ -3,8 +3,9 @@
 use std::sync::Arc;
 
 use pamt_strategies::measure::{Observation, Op};
-use pamt_strategies::platform::{Actor, Ordering, Place, Platform, Until, Words};
+use pamt_strategies::platform::{Actor, Platform};
 
+use super::meeting::Meeting;
 use super::{Progress, WorkloadInfo};
 use crate::host::{Host, exponential, share};
 use crate::params::{Kind, Param, Settings};
@@ -59,10 +60,11 @@ pub(super) fn actors<P: Platform>(
     let skew = P::clock(build).cycles(settings.duration_ns("skew"));
     let threads = settings.count("threads").min(u64::from(host.plan.vcpus));
     // Threads of a TD that are done; the first one waits for the others.
-    let joined = P::words::<u32>(build, Place::padded("td_join", host.tds.len()));
+    let joined = Arc::new(Meeting::<P>::new(build, "td_join", host.tds.len()));
     let mut actors = Vec::new();
     for (td, thread, on) in host.vcpus().filter(|(_, index, _)| *index < threads) {
-        let (host, progress, joined) = (Arc::clone(host), Arc::clone(progress), joined.clone());
+        let (host, progress, joined) =
+            (Arc::clone(host), Arc::clone(progress), Arc::clone(&joined));
         let id = td.id;
         progress.enlist();
         actors.push(Actor {
@@ -79,13 +81,12 @@ pub(super) fn actors<P: Platform>(
                     };
                     if thread != 0 {
                         let outcome = empty(part);
-                        joined.fetch_add(cpu, id as usize, 1, Ordering::Release);
+                        joined.arrive(cpu, id);
                         return outcome.map(|()| pages);
                     }
                     P::observe(cpu, Observation::Begin(Op::TdTeardown));
                     let mut outcome = empty(part);
-                    let others = Until::eq(threads - 1);
-                    joined.spin_until(cpu, id as usize, others, Ordering::Acquire);
+                    joined.wait_for(cpu, id, threads - 1);
                     if outcome.is_ok() && runnable {
                         outcome = host.release_keys(cpu, id);
                     }

@@ -6,7 +6,7 @@ mod removal;
 mod setup;
 
 pub(crate) use reclaim::share;
-pub(crate) use setup::stretches;
+pub(crate) use setup::{STRETCH, stretches};
 
 use pamt_strategies::measure::{Observation, Op};
 use pamt_strategies::module::{Leaf, Regs, Status};

@@ -1,0 +1,259 @@
+//! `boot`: TDs boot side by side, each in two phases.
+//!
+//! Firmware accepts the memory below 4 GiB on all vCPUs in stride, a stretch of 2 MiB each in turn.
+//! Then the guest's kernel accepts what it comes to need, mostly on the vCPU that boots: a stretch at
+//! a time, with a pause before each. (Inferred from the published call counts and from what firmware
+//! and kernel do; no trace of a boot was published.)
+//!
+//! A TD of 8 GiB with QEMU's memory layout has 2 GiB of RAM below 4 GiB, the rest lies above, and it
+//! touches 2.7 GiB (Yan Zhao, 2026-06-08): three quarters are firmware's. A run with less memory keeps
+//! that share; with more, firmware's part stays at 2 GiB.
+
+use std::sync::Arc;
+
+use pamt_strategies::measure::{Observation, Op};
+use pamt_strategies::platform::{Actor, Platform};
+use pamt_strategies::units::{CpuId, Cycles, PAGE_BYTES};
+
+use super::meeting::Meeting;
+use super::{Progress, WorkloadInfo};
+use crate::host::{Host, HostError, STRETCH, Vcpu, exponential, stretches};
+use crate::params::{Kind, Param, Settings};
+
+/// RAM below 4 GiB of a larger VM (QEMU, q35).
+const LOW_RAM_PAGES: u64 = (2 << 30) / PAGE_BYTES;
+
+pub(super) static INFO: WorkloadInfo = WorkloadInfo {
+    name: "boot",
+    summary: "TDs boot: firmware accepts low memory on all vCPUs, then mostly one vCPU goes on",
+    stands_for: "TDs that are launched shortly after each other. While firmware runs, all vCPUs of a \
+                 TD fault and get; in the long phase one vCPU does, in bursts of 2 MiB. Pages that the \
+                 vCPUs of a TD fault side by side lie in the same regions, so their gets share a \
+                 refcount, and its line.",
+    bottleneck: "in the first phase as in fault-storm; in the second KVM's own work and exits",
+    unit: "pages",
+    params: &[GUEST, LAUNCH, FIRMWARE, OTHERS, PAUSE],
+};
+
+pub(super) const GUEST: Param = Param {
+    name: "guest",
+    kind: Kind::Duration,
+    default: "1us",
+    help: "mean of the exponential time in the guest between two faults of a vCPU",
+};
+pub(super) const LAUNCH: Param = Param {
+    name: "launch",
+    kind: Kind::Duration,
+    default: "10ms",
+    help: "mean of the exponential delay before each TD is launched",
+};
+pub(super) const FIRMWARE: Param = Param {
+    name: "firmware",
+    kind: Kind::Fraction,
+    default: "0.75",
+    help: "share of the memory that firmware accepts on all vCPUs, 2 GiB at most",
+};
+pub(super) const OTHERS: Param = Param {
+    name: "others",
+    kind: Kind::Fraction,
+    default: "0.1",
+    help: "share of the rest that is accepted on another than the booting vCPU",
+};
+pub(super) const PAUSE: Param = Param {
+    name: "pause",
+    kind: Kind::Duration,
+    default: "10ms",
+    help: "mean of the exponential time between two stretches of 2 MiB that the booting vCPU accepts",
+};
+
+/// How TDs boot.
+pub(super) struct Boot<P: Platform> {
+    host: Arc<Host<P>>,
+    launched: Meeting<P>,
+    accepted: Meeting<P>,
+    booted: Meeting<P>,
+    guest: Cycles,
+    launch: Cycles,
+    pause: Cycles,
+    firmware_share: f64,
+    others_share: f64,
+}
+
+impl<P: Platform> Boot<P> {
+    pub(super) fn new(build: &mut P::Build, host: &Arc<Host<P>>, settings: &Settings) -> Self {
+        let clock = P::clock(build);
+        let length = |name| clock.cycles(settings.duration_ns(name));
+        let tds = host.tds.len();
+        Self {
+            host: Arc::clone(host),
+            launched: Meeting::new(build, "td_launched", tds),
+            accepted: Meeting::new(build, "td_accepted", tds),
+            booted: Meeting::new(build, "td_booted", tds),
+            guest: length("guest"),
+            launch: length("launch"),
+            pause: length("pause"),
+            firmware_share: settings.fraction("firmware"),
+            others_share: settings.fraction("others"),
+        }
+    }
+
+    /// The part of vCPU `index` in the boot of `td`; returns the pages that it accepted. The first
+    /// vCPU returns last.
+    pub(super) fn run(
+        &self,
+        cpu: &P::Cpu,
+        td: u32,
+        index: u64,
+        on: CpuId,
+    ) -> Result<u64, HostError> {
+        let vcpus = u64::from(self.host.plan.vcpus);
+        if index == 0 {
+            P::sleep_until(cpu, P::now(cpu) + exponential::<P>(cpu, self.launch));
+            P::observe(cpu, Observation::Begin(Op::TdBoot));
+            self.launched.arrive(cpu, td);
+        }
+        self.launched.wait_for(cpu, td, 1);
+        let mut vcpu = Vcpu::new(td, on);
+        let outcome = self.phases(cpu, &mut vcpu, index);
+        self.host.retire(cpu, &mut vcpu);
+        self.booted.arrive(cpu, td);
+        if index == 0 {
+            self.booted.wait_for(cpu, td, vcpus);
+            P::observe(cpu, Observation::End(Op::TdBoot));
+        }
+        outcome
+    }
+
+    fn phases(&self, cpu: &P::Cpu, vcpu: &mut Vcpu, index: u64) -> Result<u64, HostError> {
+        let vcpus = u64::from(self.host.plan.vcpus);
+        let pages = self.host.tds[vcpu.td as usize].pages();
+        let low = self.firmware_pages(pages);
+        let firmware = self.accept(cpu, vcpu, stretches(low, index, vcpus));
+        self.accepted.arrive(cpu, vcpu.td);
+        self.accepted.wait_for(cpu, vcpu.td, vcpus);
+        let mut done = firmware?;
+        let long = LongPhase::new(low, pages, vcpus, self.others_share);
+        let pause = long.pause_of(index, self.pause);
+        for start in long.starts(index) {
+            P::sleep_until(cpu, P::now(cpu) + exponential::<P>(cpu, pause));
+            done += self.accept(cpu, vcpu, start..(start + STRETCH).min(pages))?;
+        }
+        Ok(done)
+    }
+
+    fn firmware_pages(&self, pages: u64) -> u64 {
+        ((pages as f64 * self.firmware_share).round() as u64).min(LOW_RAM_PAGES)
+    }
+
+    fn accept(
+        &self,
+        cpu: &P::Cpu,
+        vcpu: &mut Vcpu,
+        order: impl Iterator<Item = u64>,
+    ) -> Result<u64, HostError> {
+        let mut pages = 0;
+        for gfn in order {
+            P::observe(cpu, Observation::Begin(Op::Guest));
+            P::sleep_until(cpu, P::now(cpu) + exponential::<P>(cpu, self.guest));
+            P::observe(cpu, Observation::End(Op::Guest));
+            self.host.fault(cpu, vcpu, gfn)?;
+            pages += 1;
+        }
+        Ok(pages)
+    }
+}
+
+/// Who accepts which stretch after firmware's phase: every n-th one is another vCPU's, in turn.
+#[derive(Clone, Copy, Debug)]
+struct LongPhase {
+    from: u64,
+    pages: u64,
+    vcpus: u64,
+    /// One stretch of so many is not the booting vCPU's; 0 if all are.
+    every: u64,
+}
+
+impl LongPhase {
+    fn new(from: u64, pages: u64, vcpus: u64, others_share: f64) -> Self {
+        let alone = vcpus == 1 || others_share == 0.0;
+        let every = if alone { 0 } else { (1.0 / others_share).round() as u64 };
+        Self { from, pages, vcpus, every }
+    }
+
+    fn owner(self, stretch: u64) -> u64 {
+        match self.every {
+            0 => 0,
+            every if stretch % every == every - 1 => 1 + stretch / every % (self.vcpus - 1),
+            _ => 0,
+        }
+    }
+
+    /// First pages of the stretches of vCPU `index`.
+    fn starts(self, index: u64) -> impl Iterator<Item = u64> {
+        let starts = (self.from..self.pages).step_by(STRETCH as usize);
+        let own = move |(stretch, _): &(u64, u64)| self.owner(*stretch) == index;
+        (0..).zip(starts).filter(own).map(|(_, start)| start)
+    }
+
+    /// The pause of a vCPU before each of its stretches, so that all are done over the same time.
+    fn pause_of(self, index: u64, booting: Cycles) -> Cycles {
+        let count = |index| self.starts(index).count() as u64;
+        let own = count(index).max(1);
+        Cycles(booting.0 * count(0).max(1) / own)
+    }
+}
+
+pub(super) fn actors<P: Platform>(
+    build: &mut P::Build,
+    host: &Arc<Host<P>>,
+    progress: &Arc<Progress>,
+    settings: &Settings,
+) -> Vec<Actor<P>> {
+    let (prepared, progressed) = (Arc::clone(host), Arc::clone(progress));
+    P::prepare(build, Box::new(move |cpu| progressed.prepared(prepared.create_tds(cpu))));
+    let boot = Arc::new(Boot::<P>::new(build, host, settings));
+    host.vcpus()
+        .map(|(td, index, on)| {
+            let (boot, progress, id) = (Arc::clone(&boot), Arc::clone(progress), td.id);
+            progress.enlist();
+            let body = move |cpu: &P::Cpu| {
+                progress.run(cpu, &boot.host, id, || boot.run(cpu, id, index, on));
+            };
+            Actor { cpu: on, name: format!("td{id}/vcpu{index}"), body: Box::new(body) }
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn each_stretch_of_the_long_phase_is_accepted_by_one_vcpu(
+            from in 0_u64..5000, more in 0_u64..20_000, vcpus in 1_u64..9, share in 0.0_f64..1.0,
+        ) {
+            let long = LongPhase::new(from, from + more, vcpus, share);
+            let mut seen = BTreeSet::new();
+            for index in 0..vcpus {
+                for start in long.starts(index) {
+                    prop_assert!(seen.insert(start));
+                }
+            }
+            prop_assert_eq!(seen.len() as u64, more.div_ceil(STRETCH));
+        }
+    }
+
+    #[test]
+    fn the_vcpus_of_a_long_phase_are_done_over_the_same_time() {
+        let long = LongPhase::new(0, 1000 * STRETCH, 5, 0.1);
+        let time = |index| long.pause_of(index, Cycles(9000)).0 * long.starts(index).count() as u64;
+        for index in 1..5 {
+            assert!(time(index).abs_diff(time(0)) * 100 < time(0), "vCPU {index}");
+        }
+    }
+}

@@ -4,7 +4,7 @@
 //! constant with the header: a difference is a build error that names the field.
 
 /// Version that this driver speaks.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
 
 macro_rules! layout {
     ($($(#[$doc:meta])* struct $name:ident = $c_name:literal {
@@ -157,10 +157,10 @@ layout! {
         add: Histogram,
         /// PAMT.REMOVE alone.
         remove: Histogram,
-        /// OPERAND_BUSY from PAMT.ADD.
-        busy_add: u64,
-        /// OPERAND_BUSY from PAMT.REMOVE.
-        busy_remove: u64,
+        /// OPERAND_BUSY from PAMT.ADD, by operand: [`BUSY_RCX`] and following.
+        busy_add: [u64; BUSY_SLOTS],
+        /// OPERAND_BUSY from PAMT.REMOVE, likewise.
+        busy_remove: [u64; BUSY_SLOTS],
         /// Gets that returned an error.
         failed_get: u64,
         /// Puts that returned an error.
@@ -211,11 +211,15 @@ layout! {
         flags: u32,
         /// How often a SEAMCALL that met BUSY is done again.
         retries: u32,
+        /// Regions without a page whose pair a CPU keeps, where the strategy keeps any.
+        park: u32,
+        /// 0.
+        reserved: u32,
     }
 
     /// One operation of a script.
     struct Op = "pamt_hw_op" {
-        /// [`OP_GET`] or [`OP_PUT`].
+        /// [`OP_GET`], [`OP_PUT`] or [`OP_QUIESCE`].
         op: u32,
         /// Its region.
         region: u32,
@@ -259,8 +263,8 @@ layout! {
         flags: u32,
         /// As in [`Run`].
         retries: u32,
-        /// 0.
-        reserved: u32,
+        /// As in [`Run`].
+        park: u32,
     }
 }
 
@@ -272,10 +276,14 @@ macro_rules! constants {
         pub const CONSTANTS: &[(&str, u64)] = &[
             ("PAMT_HW_ABI_VERSION", VERSION as u64),
             ("PAMT_HW_BUCKETS", BUCKETS as u64),
+            ("PAMT_HW_BUSY_SLOTS", BUSY_SLOTS as u64),
             $(($c_name, $name as u64),)*
         ];
     };
 }
+
+/// Counters of BUSY: one for each operand that PAMT.ADD and PAMT.REMOVE blame, and one for any other.
+pub const BUSY_SLOTS: usize = 4;
 
 /// Buckets of a [`Histogram`].
 pub const BUCKETS: usize = 1920;
@@ -321,6 +329,18 @@ constants! {
     STRIPED: u32 = 2, "PAMT_HW_STRIPED";
     /// C twin of `per-2m`.
     PER_2M: u32 = 3, "PAMT_HW_PER_2M";
+    /// C twin of `parked`.
+    PARKED: u32 = 4, "PAMT_HW_PARKED";
+    /// Slot of BUSY on the target region.
+    BUSY_RCX: usize = 0, "PAMT_HW_BUSY_RCX";
+    /// Slot of BUSY on the region of the first backing page.
+    BUSY_RDX: usize = 1, "PAMT_HW_BUSY_RDX";
+    /// Slot of BUSY on the region of the second.
+    BUSY_R8: usize = 2, "PAMT_HW_BUSY_R8";
+    /// Slot of BUSY that blames anything else.
+    BUSY_OTHER: usize = 3, "PAMT_HW_BUSY_OTHER";
+    /// Regions without a page whose pair a CPU keeps.
+    MAX_PARK: u32 = 64, "PAMT_HW_MAX_PARK";
     /// An ADD also holds the locks of its backing pages' regions.
     COVER: u32 = 1, "PAMT_HW_COVER";
     /// Retries of a SEAMCALL.
@@ -341,6 +361,8 @@ constants! {
     OP_GET: u32 = 0, "PAMT_HW_OP_GET";
     /// A put.
     OP_PUT: u32 = 1, "PAMT_HW_OP_PUT";
+    /// Removes what the strategy keeps for later.
+    OP_QUIESCE: u32 = 2, "PAMT_HW_OP_QUIESCE";
     /// ioctl: [`Probe`].
     IOC_PROBE: u32 = ioc(READ, 0, size_of::<Probe>()), "PAMT_HW_IOC_PROBE";
     /// ioctl: [`Alloc`].

@@ -170,6 +170,8 @@ impl Device {
             cpus: run.cpus.as_ptr() as u64,
             flags: run.twin.flags(),
             retries: run.twin.retries,
+            park: run.twin.park,
+            reserved: 0,
         };
         // SAFETY: IOC_RUN reads one `abi::Run`, reads `threads` words at `cpus` and writes one
         // `abi::RunResult` at `result`; both live until the call returns.
@@ -207,7 +209,7 @@ impl Device {
             event_count: 0,
             flags: twin.flags(),
             retries: twin.retries,
-            reserved: 0,
+            park: twin.park,
         };
         // SAFETY: IOC_SCRIPT reads and writes one `abi::Script`, reads `op_count` operations at
         // `ops` and writes at most `event_capacity` events at `events`; both outlive the call.
@@ -255,8 +257,8 @@ impl abi::RunResult {
             put: nothing,
             add: nothing,
             remove: nothing,
-            busy_add: 0,
-            busy_remove: 0,
+            busy_add: [0; abi::BUSY_SLOTS],
+            busy_remove: [0; abi::BUSY_SLOTS],
             failed_get: 0,
             failed_put: 0,
             missing_pair: 0,

@@ -15,6 +15,8 @@ pub struct Twin {
     pub cover: bool,
     /// How often a SEAMCALL that met BUSY is done again.
     pub retries: u32,
+    /// Regions without a page whose pair a CPU keeps.
+    pub park: u32,
 }
 
 /// Why a strategy has no in-kernel run.
@@ -22,7 +24,8 @@ pub struct Twin {
 pub enum TwinError {
     /// No C twin of that name.
     #[error(
-        "strategy `{0}` has no C twin in the kernel helper; global, simple, striped and per-2m have"
+        "strategy `{0}` has no C twin in the kernel helper; global, simple, striped, per-2m and parked \
+         have"
     )]
     NoTwin(String),
     /// A parameter whose value the C twin does not have.
@@ -59,9 +62,10 @@ impl Twin {
             "simple" => (abi::SIMPLE, "qspinlock"),
             "striped" => (abi::STRIPED, "qspinlock"),
             "per-2m" => (abi::PER_2M, "bit"),
+            "parked" => (abi::PARKED, ""),
             _ => return Err(TwinError::NoTwin(spec.text().to_owned())),
         };
-        let mut twin = Self { strategy, stripes: 0, cover: false, retries: 0 };
+        let mut twin = Self { strategy, stripes: 0, cover: false, retries: 0, park: 0 };
         for (key, value) in spec.settings() {
             twin.set(spec, key, value, lock)?;
         }
@@ -84,6 +88,7 @@ impl Twin {
                 return Ok(());
             }
             "locks" => return number(spec, key, value, abi::MAX_STRIPES).map(|n| self.stripes = n),
+            "park" => return number(spec, key, value, abi::MAX_PARK).map(|n| self.park = n),
             "retries" => {
                 return number(spec, key, value, abi::MAX_RETRIES).map(|n| self.retries = n);
             }
@@ -129,10 +134,12 @@ mod tests {
 
     #[test]
     fn a_twin_takes_over_every_parameter_that_it_has() {
-        let striped = Twin { strategy: abi::STRIPED, stripes: 16, cover: true, retries: 3 };
+        let none = Twin { strategy: abi::GLOBAL, stripes: 0, cover: false, retries: 0, park: 0 };
+        let striped = Twin { strategy: abi::STRIPED, stripes: 16, cover: true, retries: 3, ..none };
         assert_eq!(twin("striped:16[cover=all,retries=3]"), Ok(striped));
-        let per_2m = Twin { strategy: abi::PER_2M, stripes: 0, cover: false, retries: 64 };
+        let per_2m = Twin { strategy: abi::PER_2M, retries: 64, ..none };
         assert_eq!(twin("per-2m"), Ok(per_2m));
+        assert_eq!(twin("parked:8"), Ok(Twin { strategy: abi::PARKED, park: 8, ..none }));
     }
 
     #[test]

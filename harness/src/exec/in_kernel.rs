@@ -13,7 +13,7 @@ use pamt_reports::schema::{
     Verdict, ViolationRow, World,
 };
 use pamt_strategies::measure::{Op, ViolationKind};
-use pamt_strategies::module::Leaf;
+use pamt_strategies::module::{Leaf, Operand};
 use pamt_strategies::platform::native::host_cpus;
 use pamt_strategies::registry::StrategySpec;
 use serde_json::Value;
@@ -126,17 +126,15 @@ fn result(spec: &StrategySpec, probe: &abi::Probe, r: &abi::RunResult) -> RunRes
         (Op::Leaf(add), &r.add),
         (Op::Leaf(remove), &r.remove),
     ];
-    let busy = [(add, r.busy_add), (remove, r.busy_remove)];
-    let busy = busy.into_iter().filter(|(_, count)| *count > 0).map(|(leaf, count)| {
-        (leaf.name().to_owned(), BTreeMap::from([("operand not recorded".to_owned(), count)]))
-    });
+    let busy = [(add, &r.busy_add), (remove, &r.busy_remove)];
+    let busy = busy.into_iter().filter(|(_, counts)| counts.iter().any(|count| *count > 0));
     let mut notes = vec![
         "C twin on kernel threads; gets and puts on random regions; two TSC reads are in each time"
             .to_owned(),
     ];
     notes.extend(module_notes(probe));
     RunResult {
-        busy: busy.collect(),
+        busy: busy.map(|(leaf, counts)| (leaf.name().to_owned(), by_operand(counts))).collect(),
         correctness: correctness(spec, r),
         memory: Memory { pamt_pages_end: Some(2 * r.left_pairs), ..Memory::default() },
         notes,
@@ -150,6 +148,18 @@ fn result(spec: &StrategySpec, probe: &abi::Probe, r: &abi::RunResult) -> RunRes
         world: World::Measured,
         ..RunResult::default()
     }
+}
+
+/// BUSY by operand, as the simulator has it.
+fn by_operand(counts: &[u64; abi::BUSY_SLOTS]) -> BTreeMap<String, u64> {
+    let name = |slot| match slot {
+        abi::BUSY_RCX => Operand::RCX.to_string(),
+        abi::BUSY_RDX => Operand::RDX.to_string(),
+        abi::BUSY_R8 => Operand::R8.to_string(),
+        _ => "another operand".to_owned(),
+    };
+    let met = counts.iter().enumerate().filter(|(_, count)| **count > 0);
+    met.map(|(slot, count)| (name(slot), *count)).collect()
 }
 
 fn correctness(spec: &StrategySpec, r: &abi::RunResult) -> Correctness {
@@ -253,6 +263,14 @@ mod tests {
         assert_eq!((row.p50_ns, row.p90_ns, row.p99_ns), (5, Some(5), 20));
         assert_eq!((row.p999_ns, row.max_ns, row.count), (30, 30, 100));
         assert_eq!(row.total_ns, 98 * 5 + 50);
+    }
+
+    #[test]
+    fn busy_names_the_operand_that_the_module_blamed() {
+        let rows = by_operand(&[3, 0, 2, 1]);
+        let row = |name: &str, count| (name.to_owned(), count);
+        let expected = [row("RCX", 3), row("R8", 2), row("another operand", 1)];
+        assert_eq!(rows, BTreeMap::from(expected));
     }
 
     #[test]

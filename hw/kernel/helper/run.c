@@ -116,12 +116,16 @@ static void add_histogram(struct pamt_hw_histogram *to, const struct pamt_hw_his
 
 static void add_result(struct pamt_hw_run_result *to, const struct pamt_hw_run_result *from)
 {
+	u32 i;
+
 	add_histogram(&to->get, &from->get);
 	add_histogram(&to->put, &from->put);
 	add_histogram(&to->add, &from->add);
 	add_histogram(&to->remove, &from->remove);
-	to->busy_add += from->busy_add;
-	to->busy_remove += from->busy_remove;
+	for (i = 0; i < PAMT_HW_BUSY_SLOTS; i++) {
+		to->busy_add[i] += from->busy_add[i];
+		to->busy_remove[i] += from->busy_remove[i];
+	}
 	to->failed_get += from->failed_get;
 	to->failed_put += from->failed_put;
 	to->missing_pair += from->missing_pair;
@@ -216,6 +220,10 @@ static int execute(struct run *run, struct thread *threads, const struct pamt_hw
 		kthread_stop(threads[i].task);
 		put_task_struct(threads[i].task);
 	}
+	if (threads[0].worker.result) {
+		threads[0].worker.result->failed_put += !!pamt_hw_quiesce(&threads[0].worker);
+		pamt_hw_stash_empty(&threads[0].worker);
+	}
 	for (i = 0; i < arg->threads && threads[i].worker.result; i++) {
 		add_result(total, threads[i].worker.result);
 		vfree(threads[i].worker.result);
@@ -226,7 +234,7 @@ static int execute(struct run *run, struct thread *threads, const struct pamt_hw
 
 static int check(const struct pamt_hw_run *arg)
 {
-	if (arg->max_ms > PAMT_HW_MAX_RUN_MS)
+	if (arg->reserved || arg->max_ms > PAMT_HW_MAX_RUN_MS)
 		return -EINVAL;
 	if (!arg->threads || arg->threads > PAMT_HW_MAX_THREADS)
 		return -EINVAL;
@@ -239,8 +247,8 @@ int pamt_hw_run(struct session *s, const struct pamt_hw_run *arg)
 {
 	const struct twin_args args = {
 		.strategy = arg->strategy, .stripes = arg->stripes, .flags = arg->flags,
-		.retries = arg->retries, .regions = arg->regions, .backing = arg->backing,
-		.threads = arg->threads,
+		.retries = arg->retries, .park = arg->park, .regions = arg->regions,
+		.backing = arg->backing, .threads = arg->threads,
 	};
 	struct pamt_hw_run_result *total = NULL;
 	struct thread *threads = NULL;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Script runs: a list of gets and puts with a C twin, in order, on one thread. Every SEAMCALL and the
+ * Script runs: a list of gets, puts and quiesces with a C twin, in order, on one thread. Every SEAMCALL and the
  * refcount after each operation are listed, to be compared with the same script under the Rust source.
  */
 #include <linux/sched/signal.h>
@@ -14,15 +14,17 @@ static int step(struct worker *w, const struct pamt_hw_op *op)
 	struct twin *t = w->t;
 	int error;
 
-	if (op->region >= t->regions || op->op > PAMT_HW_OP_PUT)
+	if (op->region >= t->regions || op->op > PAMT_HW_OP_QUIESCE)
 		return -EINVAL;
 	/* A put without a get is a caller's bug, in the kernel as well: not part of any protocol. */
 	if (op->op == PAMT_HW_OP_PUT && !pamt_hw_refcount(t, op->region))
 		return -EINVAL;
 	if (op->op == PAMT_HW_OP_GET)
 		error = t->strategy->get(w, op->region);
-	else
+	else if (op->op == PAMT_HW_OP_PUT)
 		error = t->strategy->put(w, op->region);
+	else
+		error = pamt_hw_quiesce(w);
 	pamt_hw_event(w, 0, op->region, -error, pamt_hw_refcount(t, op->region));
 	return 0;
 }
@@ -51,14 +53,14 @@ int pamt_hw_script(struct session *s, struct pamt_hw_script *arg)
 {
 	const struct twin_args args = {
 		.strategy = arg->strategy, .stripes = arg->stripes, .flags = arg->flags,
-		.retries = arg->retries, .regions = arg->regions, .backing = arg->backing,
-		.threads = 1,
+		.retries = arg->retries, .park = arg->park, .regions = arg->regions,
+		.backing = arg->backing, .threads = 1,
 	};
 	struct worker worker = { };
 	struct twin twin;
 	int error;
 
-	if (arg->reserved || arg->event_count || !arg->op_count || !arg->event_capacity)
+	if (arg->event_count || !arg->op_count || !arg->event_capacity)
 		return -EINVAL;
 	if (arg->op_count > PAMT_HW_SCRIPT_MAX || arg->event_capacity > PAMT_HW_SCRIPT_MAX)
 		return -EINVAL;

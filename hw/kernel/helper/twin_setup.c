@@ -3,11 +3,10 @@
 #include <linux/bitops.h>
 #include <linux/log2.h>
 #include <linux/minmax.h>
+#include <linux/nodemask.h>
 #include <linux/vmalloc.h>
 
 #include "twins.h"
-
-#define PAIRS_PER_REGION (PAGES_PER_REGION / 2)
 
 static int check_strategy(const struct twin_args *args)
 {
@@ -19,6 +18,8 @@ static int check_strategy(const struct twin_args *args)
 	if (args->flags & ~PAMT_HW_COVER || args->retries > PAMT_HW_MAX_RETRIES)
 		return -EINVAL;
 	if (!strategy->finer && (args->flags || args->retries))
+		return -EINVAL;
+	if (args->park > PAMT_HW_MAX_PARK || (args->park && !strategy->parks))
 		return -EINVAL;
 	if (!strategy->striped)
 		return args->stripes ? -EINVAL : 0;
@@ -60,7 +61,20 @@ static int alloc_locks(struct twin *t)
 	return 0;
 }
 
-static int alloc_all(struct twin *t, bool per_2m)
+static int alloc_nodes(struct twin *t)
+{
+	u32 i;
+
+	t->nodes = vmalloc(array_size(nr_node_ids, sizeof(*t->nodes)));
+	if (!t->nodes)
+		return -ENOMEM;
+	t->node_count = nr_node_ids;
+	for (i = 0; i < t->node_count; i++)
+		rwlock_init(&t->nodes[i].lock);
+	return 0;
+}
+
+static int alloc_all(struct twin *t, u32 strategy)
 {
 	/* Backing regions have a count, too, for its lock bit; one more makes whole longs. */
 	u32 counts = t->regions + t->backing + 1;
@@ -72,7 +86,7 @@ static int alloc_all(struct twin *t, bool per_2m)
 		return -ENOMEM;
 	for (i = 0; i < t->regions; i++)
 		t->pair_of[i] = NO_PAIR;
-	if (!per_2m && alloc_locks(t))
+	if (strategy == PAMT_HW_PARKED ? alloc_nodes(t) : strategy != PAMT_HW_PER_2M && alloc_locks(t))
 		return -ENOMEM;
 	return pamt_hw_pool_init(&t->pool, t->backing * PAIRS_PER_REGION);
 }
@@ -92,9 +106,10 @@ int pamt_hw_twin_init(struct twin *t, struct session *s, const struct twin_args 
 		.backing = args->backing,
 		.stripes = args->stripes ?: 1,
 		.retries = args->retries,
+		.park = args->park,
 		.cover = args->flags & PAMT_HW_COVER,
 	};
-	error = alloc_all(t, args->strategy == PAMT_HW_PER_2M);
+	error = alloc_all(t, args->strategy);
 	if (error)
 		pamt_hw_twin_destroy(t);
 	return error;
@@ -103,6 +118,7 @@ int pamt_hw_twin_init(struct twin *t, struct session *s, const struct twin_args 
 void pamt_hw_twin_destroy(struct twin *t)
 {
 	pamt_hw_pool_destroy(&t->pool);
+	vfree(t->nodes);
 	vfree(t->locks);
 	vfree(t->pair_of);
 	vfree(t->refcounts);

@@ -3,7 +3,7 @@
  * The C twins: tdx_pamt_get() and tdx_pamt_put() under each locking strategy, on the kernel's own
  * spinlock_t (qspinlock), bit spinlock and atomic_t. The protocols are those of the Dynamic PAMT
  * series: `simple` is v6 05/11, `global` v6 06/11; `striped` and `per-2m` are `global` with finer
- * locks, as strategies/src/pamt/counted.rs has them: a SEAMCALL that meets BUSY is done again, and
+ * locks, as strategies/src/pamt/counted.rs has them (`parked` is in parked.c): a SEAMCALL that meets BUSY is done again, and
  * with PAMT_HW_COVER an ADD also holds the locks of the regions that hold its backing pages, because
  * PAMT.ADD locks those regions' 2M entries, too.
  *
@@ -19,93 +19,42 @@
 #include "compat.h"
 #include "twins.h"
 
-#define PAIRS_PER_REGION (PAGES_PER_REGION / 2)
+/* Bits of a refcount that count; above are the states of `parked` and the lock bit of `per-2m`. */
+#define COUNT_MASK	(STATE_PARKED - 1)
 
-/* Bits of a refcount that count. */
-#define COUNT_MASK	0x7fffffff
-
-static void pair_phys(struct twin *t, u32 pair, phys_addr_t phys[2])
-{
-	u32 region = t->regions + pair / PAIRS_PER_REGION;
-	u32 page = pair % PAIRS_PER_REGION * 2;
-
-	phys[0] = pamt_hw_phys(t->s, region, page);
-	phys[1] = pamt_hw_phys(t->s, region, page + 1);
-}
-
-static bool is_busy(u64 status)
-{
-	return (status & TDX_STATUS_MASK) == TDX_OPERAND_BUSY;
-}
-
-/* ---- SEAMCALLs, under the lock ---- */
-
-static u64 add_once(struct worker *w, u32 region, const phys_addr_t phys[2])
-{
-	u64 start = rdtsc_ordered();
-	u64 status = pamt_hw_add(w->t->s, region, phys);
-
-	pamt_hw_record(&w->result->add, rdtsc_ordered() - start);
-	pamt_hw_event(w, PAMT_HW_PAMT_ADD, region, status, 0);
-	w->result->busy_add += is_busy(status);
-	return status;
-}
+/* ---- SEAMCALLs, under the lock, again while they meet BUSY ---- */
 
 static int add_pair(struct worker *w, u32 region, u32 pair)
 {
 	u32 retries = w->t->retries;
-	phys_addr_t phys[2];
 	u64 status;
 
-	pair_phys(w->t, pair, phys);
-	for (;;) {
-		status = add_once(w, region, phys);
-		if (!is_busy(status) || !retries--)
+	while ((status = pamt_hw_twin_add(w, region, pair))) {
+		if (!pamt_hw_is_busy(status) || !retries--)
 			break;
 		cpu_relax();
 	}
-	if (status) {
-		w->result->last_error = status;
-		return -EIO;
-	}
-	w->t->pair_of[region] = pair;
-	w->result->pairs_added++;
-	return 0;
-}
-
-static u64 remove_once(struct worker *w, u32 region, phys_addr_t phys[2])
-{
-	u64 start = rdtsc_ordered();
-	u64 status = pamt_hw_remove(w->t->s, region, phys);
-
-	pamt_hw_record(&w->result->remove, rdtsc_ordered() - start);
-	pamt_hw_event(w, PAMT_HW_PAMT_REMOVE, region, status, 0);
-	w->result->busy_remove += is_busy(status);
-	return status;
+	if (!status)
+		return 0;
+	w->result->last_error = status;
+	return -EIO;
 }
 
 /* The pair that came back, or NO_PAIR; pair_of[] tells a failed REMOVE from a wrong pair. */
 static u32 remove_pair(struct worker *w, u32 region)
 {
-	phys_addr_t phys[2], expected[2];
-	u32 pair = w->t->pair_of[region];
 	u32 retries = w->t->retries;
 	u64 status;
+	u32 pair;
 
-	for (;;) {
-		status = remove_once(w, region, phys);
-		if (!is_busy(status) || !retries--)
+	while ((status = pamt_hw_twin_remove(w, region, &pair))) {
+		if (!pamt_hw_is_busy(status) || !retries--)
 			break;
 		cpu_relax();
 	}
-	if (status) {
+	if (status)
 		w->result->last_error = status;
-		return NO_PAIR;
-	}
-	w->t->pair_of[region] = NO_PAIR;
-	w->result->pairs_removed++;
-	pair_phys(w->t, pair, expected);
-	return phys[0] == expected[0] && phys[1] == expected[1] ? pair : NO_PAIR;
+	return pair;
 }
 
 /* ---- refcounts; bit 31 may be a lock that others take and drop at any time ---- */
@@ -301,9 +250,23 @@ static int simple_put(struct worker *w, u32 region)
 	return give_back(w, pair);
 }
 
+/* Removes what a strategy has kept for later. */
+int pamt_hw_quiesce(struct worker *w)
+{
+	const struct strategy *strategy = w->t->strategy;
+
+	return strategy->quiesce ? strategy->quiesce(w) : 0;
+}
+
 const struct strategy pamt_hw_strategies[PAMT_HW_STRATEGIES] = {
 	[PAMT_HW_GLOBAL] = { .get = counted_get, .put = counted_put },
 	[PAMT_HW_SIMPLE] = { .get = get_locked, .put = simple_put },
 	[PAMT_HW_STRIPED] = { .get = counted_get, .put = counted_put, .striped = true, .finer = true },
 	[PAMT_HW_PER_2M] = { .get = counted_get, .put = counted_put, .finer = true },
+	[PAMT_HW_PARKED] = {
+		.get = pamt_hw_parked_get,
+		.put = pamt_hw_parked_put,
+		.quiesce = pamt_hw_parked_quiesce,
+		.parks = true,
+	},
 };

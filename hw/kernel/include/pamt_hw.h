@@ -15,7 +15,7 @@
 #include <linux/types.h>
 
 /* Incremented with every incompatible change. */
-#define PAMT_HW_ABI_VERSION	1
+#define PAMT_HW_ABI_VERSION	2
 
 #define PAMT_HW_DEVICE		"pamt_hw"
 
@@ -105,11 +105,13 @@ struct pamt_hw_batch {
 #define PAMT_HW_SIMPLE		1	/* the lock on every get and put; probably what is queued */
 #define PAMT_HW_STRIPED		2	/* as global, one spinlock of `stripes` by region number */
 #define PAMT_HW_PER_2M		3	/* as global, a bit spinlock in bit 31 of each refcount */
-#define PAMT_HW_STRATEGIES	4
+#define PAMT_HW_PARKED		4	/* a state machine in the refcount; pairs stay for a while */
+#define PAMT_HW_STRATEGIES	5
 
 /* STRIPED and PER_2M: an ADD also holds the locks of its backing pages' regions, in index order. */
 #define PAMT_HW_COVER		(1u << 0)
 
+#define PAMT_HW_MAX_PARK	64
 #define PAMT_HW_MAX_RETRIES	1000000
 #define PAMT_HW_MAX_STRIPES	4096
 #define PAMT_HW_MAX_THREADS	512
@@ -131,13 +133,20 @@ struct pamt_hw_histogram {
 	__u64 bucket[PAMT_HW_BUCKETS];
 };
 
+/* Which operand a BUSY blamed: PAMT.ADD and PAMT.REMOVE name these. */
+#define PAMT_HW_BUSY_RCX	0	/* the target region */
+#define PAMT_HW_BUSY_RDX	1	/* the first backing page */
+#define PAMT_HW_BUSY_R8		2	/* the second */
+#define PAMT_HW_BUSY_OTHER	3
+#define PAMT_HW_BUSY_SLOTS	4
+
 struct pamt_hw_run_result {
 	struct pamt_hw_histogram get;
 	struct pamt_hw_histogram put;
 	struct pamt_hw_histogram add;		/* PAMT.ADD alone */
 	struct pamt_hw_histogram remove;	/* PAMT.REMOVE alone */
-	__u64 busy_add;			/* OPERAND_BUSY, retried or not */
-	__u64 busy_remove;
+	__u64 busy_add[PAMT_HW_BUSY_SLOTS];	/* OPERAND_BUSY, retried or not */
+	__u64 busy_remove[PAMT_HW_BUSY_SLOTS];
 	__u64 failed_get;		/* returned an error to the workload */
 	__u64 failed_put;
 	__u64 missing_pair;		/* a held region had no pair: a violation */
@@ -164,10 +173,13 @@ struct pamt_hw_run {
 	__u64 cpus;		/* pointer to __u32[threads]: CPU of each thread */
 	__u32 flags;		/* 0 or PAMT_HW_COVER */
 	__u32 retries;		/* STRIPED and PER_2M: of a SEAMCALL that met BUSY; else 0 */
+	__u32 park;		/* PARKED: regions without a page whose pair a CPU keeps; else 0 */
+	__u32 reserved;
 };
 
 #define PAMT_HW_OP_GET		0
 #define PAMT_HW_OP_PUT		1
+#define PAMT_HW_OP_QUIESCE	2	/* region is 0 */
 
 struct pamt_hw_op {
 	__u32 op;
@@ -198,7 +210,7 @@ struct pamt_hw_script {
 	__u32 event_count;	/* out */
 	__u32 flags;		/* 0 or PAMT_HW_COVER */
 	__u32 retries;
-	__u32 reserved;
+	__u32 park;
 };
 
 #define PAMT_HW_IOC		0xb8

@@ -65,6 +65,12 @@ impl Emulator {
         value.trim().parse().map_err(text)
     }
 
+    /// No more injected faults.
+    pub(crate) fn calm(&self) -> Result<(), String> {
+        self.set("busy_permille", "0")?;
+        self.set("fail_remove_permille", "0")
+    }
+
     /// The module's books: no pair is left, no lock was released that was not held.
     pub(crate) fn audit(&self) -> Result<(), String> {
         let (pairs, wrong) = (self.read("pairs")?, self.read("wrong")?);

@@ -375,14 +375,14 @@ impl<P: Platform> Strategy<P> for StateWord<P> {
     fn quiesce(&self, cpu: &P::Cpu, env: &Env<'_, P>) -> Result<(), PamtError> {
         self.drain(cpu, env);
         let parked = Until::eq(u64::from(PARKED));
-        let mut from = 0;
+        let (mut from, mut outcome) = (0, Ok(()));
         while let Some(found) = self.words.scan(cpu, from..self.words.len(), 1, parked) {
             if let Last::Kept(status) = self.evict(cpu, env, Region(found as u32)) {
-                return Err(PamtError::Module(status));
+                outcome = Err(PamtError::Module(status));
             }
             from = found + 1;
         }
-        Ok(())
+        outcome
     }
 
     fn peek_refcount(&self, cpu: &P::Cpu, region: Region) -> Option<u64> {

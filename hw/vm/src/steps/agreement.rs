@@ -3,7 +3,8 @@
 //!
 //! The Rust side runs first, over `PamtOps` and the helper, and chooses operations that are possible;
 //! the C side then runs the same operations in the kernel. The emulator is loaded afresh for each, so
-//! that injected faults hit the same SEAMCALL of both.
+//! that injected faults hit the same SEAMCALL of both; they end before the file is closed, so that it gets
+//! its pairs back.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -111,8 +112,16 @@ fn operate(cpu: &NativeCpu, strategy: &dyn Strategy<Native>, traced: &Traced, pa
     Op { op: if get { abi::OP_GET } else { abi::OP_PUT }, region: region.0 }
 }
 
+/// What a run ends with.
+fn quiesce(cpu: &NativeCpu, strategy: &dyn Strategy<Native>, traced: &Traced, pairs: &Pairs) -> Op {
+    let outcome = strategy.quiesce(cpu, &Env { ops: traced, host: pairs });
+    let count = strategy.peek_refcount(cpu, Region(0)).unwrap_or(0);
+    traced.note(0, Region(0), errno(outcome), count as u32);
+    Op { op: abi::OP_QUIESCE, region: 0 }
+}
+
 /// Operations and events of the Rust source.
-fn rust_side(spec: &str) -> Result<(Vec<Op>, Vec<Event>), String> {
+fn rust_side(spec: &str, emulator: &Emulator) -> Result<(Vec<Op>, Vec<Event>), String> {
     let device = Device::open().map_err(text)?;
     let ops = HwOps::new(device, MODELLED, REGIONS + BACKING).map_err(text)?;
     let traced = Arc::new(Traced { ops, events: Mutex::default() });
@@ -126,10 +135,13 @@ fn rust_side(spec: &str) -> Result<(Vec<Op>, Vec<Event>), String> {
     let (sink, shared) = (Arc::clone(&script), Arc::clone(&traced));
     let body = move |cpu: &NativeCpu| {
         let ops = (0..OPERATIONS).map(|_| operate(cpu, &*strategy, &shared, &pairs));
-        *sink.lock().unwrap_or_else(PoisonError::into_inner) = ops.collect();
+        let mut script: Vec<Op> = ops.collect();
+        script.push(quiesce(cpu, &*strategy, &shared, &pairs));
+        *sink.lock().unwrap_or_else(PoisonError::into_inner) = script;
     };
     let actor = Actor { cpu: CpuId(0), name: "script".to_owned(), body: Box::new(body) };
     native::run(build, vec![actor]).map_err(text)?;
+    emulator.calm()?;
     if let Some(failure) = traced.ops.failure() {
         return Err(failure.to_string());
     }
@@ -141,22 +153,24 @@ fn take<T>(list: &Mutex<Vec<T>>) -> Vec<T> {
 }
 
 /// Events of the C twin.
-fn c_side(spec: &str, script: &[Op]) -> Result<Vec<Event>, String> {
+fn c_side(spec: &str, emulator: &Emulator, script: &[Op]) -> Result<Vec<Event>, String> {
     let device = Device::open().map_err(text)?;
     device.alloc(REGIONS + BACKING).map_err(text)?;
-    device.script(twin(spec)?, REGIONS, BACKING, script).map_err(text)
+    let events = device.script(twin(spec)?, REGIONS, BACKING, script).map_err(text);
+    emulator.calm()?;
+    events
 }
 
-fn compare(spec: &str, emulator: &[&str]) -> Result<usize, String> {
+fn compare(spec: &str, faults: &[&str]) -> Result<usize, String> {
     let (script, rust) = {
-        let _emulator = Emulator::load(emulator)?;
-        rust_side(spec)?
+        let emulator = Emulator::load(faults)?;
+        rust_side(spec, &emulator)?
     };
     let c = {
-        let _emulator = Emulator::load(emulator)?;
-        c_side(spec, &script)?
+        let emulator = Emulator::load(faults)?;
+        c_side(spec, &emulator, &script)?
     };
-    ensure!(script.len() == OPERATIONS, "{spec}: {} operations", script.len());
+    ensure!(script.len() == OPERATIONS + 1, "{spec}: {} operations", script.len());
     let seamcalls = rust.iter().filter(|event| event.leaf != 0).count();
     ensure!(seamcalls > 100, "{spec}: only {seamcalls} SEAMCALLs");
     for (n, (rust, c)) in rust.iter().zip(&c).enumerate() {
@@ -166,11 +180,11 @@ fn compare(spec: &str, emulator: &[&str]) -> Result<usize, String> {
     Ok(rust.len())
 }
 
-fn compare_all(emulator: &[&str]) -> Outcome {
+fn compare_all(faults: &[&str]) -> Outcome {
     let _helper = Helper::load()?;
     let mut events = 0;
     for spec in SPECS {
-        events += compare(spec, emulator)?;
+        events += compare(spec, faults)?;
     }
     Ok(format!("{} strategies, {events} equal events", SPECS.len()))
 }

@@ -7,6 +7,7 @@ use crate::system::{Emulator, Helper, Outcome, ensure, text};
 const HOST_CANNOT: i32 = 120;
 const USAGE: i32 = 2;
 const RESULT: &str = "/tmp/hw.json";
+const REPORT: &str = "/tmp/hw.html";
 
 /// Runs it with these words; its output must be as they say: exit code, and a part of the text.
 fn bench(words: &str, code: i32, part: &str) -> Result<String, String> {
@@ -41,7 +42,18 @@ pub(super) fn refusals() -> Outcome {
     Ok(String::new())
 }
 
-/// A run of the main job against the emulated module: a normal result, labelled.
+/// The HTML report of the last result: complete, and labelled as the result is.
+fn report(parts: &[&str]) -> Result<(), String> {
+    bench(&format!("report {RESULT} -o {REPORT}"), 0, "")?;
+    let html = std::fs::read_to_string(REPORT).map_err(text)?;
+    let always = ["<!doctype html>", "</html>", "measured", "not a performance result"];
+    for part in always.iter().chain(parts) {
+        ensure!(html.contains(part), "the report does not contain {part}");
+    }
+    Ok(())
+}
+
+/// A run of the main job against the emulated module: a normal result, labelled, and its report.
 pub(super) fn result() -> Outcome {
     let _helper = Helper::load()?;
     let emulator = Emulator::load(&[])?;
@@ -61,6 +73,7 @@ pub(super) fn result() -> Outcome {
     ] {
         ensure!(json.contains(part), "the result does not contain {part}");
     }
+    report(&["striped", "TDH.PHYMEM.PAMT.ADD", "a lower bound"])?;
     Ok(format!("{calls} SEAMCALLs"))
 }
 
@@ -69,13 +82,14 @@ pub(super) fn in_kernel() -> Outcome {
     let _helper = Helper::load()?;
     let emulator = Emulator::load(&[])?;
     let run = "--backend hw --in-kernel --tds 2 --vcpus 1 --memory 8MiB --set ops=2000";
-    let specs = "global,simple,striped:4[cover=all],per-2m";
+    let specs = "global,simple,striped:4[cover=all],per-2m,parked";
     bench(&format!("{run} --strategy {specs} --quiet -o {RESULT}"), 0, "")?;
     emulator.audit()?;
     let json = std::fs::read_to_string(RESULT).map_err(text)?;
     for part in ["\"in-kernel\"", "\"pamt_get\"", "C twin on kernel threads", "not a performance"] {
         ensure!(json.contains(part), "the result does not contain {part}");
     }
+    report(&["parked", "C twin on kernel threads"])?;
     bench(&format!("{run} --strategy lazy"), USAGE, "has no C twin")?;
     bench(&format!("{run} --strategy global[lock=ticket]"), USAGE, "lock=qspinlock only")?;
     Ok(String::new())

@@ -1,13 +1,13 @@
 //! In-kernel runs of every C twin on kernel threads bound to CPUs, books checked.
 
-use pamt_hw::abi::RunResult;
+use pamt_hw::abi::{self, RunResult};
 use pamt_hw::{Device, InKernelRun, Twin};
 use pamt_strategies::registry::StrategySpec;
 
 use crate::system::{Emulator, Helper, Outcome, cpus, ensure, text};
 
 /// Every twin, with the parameters that change its protocol.
-pub(super) const SPECS: [&str; 7] = [
+pub(super) const SPECS: [&str; 9] = [
     "global",
     "simple",
     "striped:64",
@@ -15,6 +15,8 @@ pub(super) const SPECS: [&str; 7] = [
     "striped:4[cover=all]",
     "per-2m",
     "per-2m[cover=all]",
+    "parked:1",
+    "parked:0",
 ];
 
 pub(super) const REGIONS: u32 = 8;
@@ -55,7 +57,10 @@ fn check(spec: &str, threads: u32, result: &RunResult) -> Result<(), String> {
     ensure!(result.put.count == result.get.count, "{spec}: {} puts", result.put.count);
     ensure!(result.add.count > 0, "{spec}: no PAMT.ADD");
     let busy = (result.busy_add, result.busy_remove);
-    ensure!(busy == (0, 0), "{spec}: BUSY {busy:?} though backing pages lie in no target");
+    ensure!(
+        busy == ([0; abi::BUSY_SLOTS], [0; abi::BUSY_SLOTS]),
+        "{spec}: BUSY {busy:?} though backing pages lie in no target"
+    );
     ensure!(result.add.count == result.remove.count, "{spec}: ADDs and REMOVEs differ");
     let total: u64 = result.get.bucket.iter().sum();
     ensure!(total == result.get.count, "{spec}: the histogram holds {total} values");

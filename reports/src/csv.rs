@@ -1,7 +1,7 @@
 //! CSV: one row a run, raw numbers, empty where a figure is not known (RFC 4180).
 
-use crate::columns::RUN;
-use crate::schema::{Document, Experiment};
+use crate::columns::{self, LOCK_BENCH, RUN};
+use crate::schema::{Document, Experiment, LockBenchDocument};
 
 /// Name and value of a leading column.
 type Key = (&'static str, fn(&Experiment) -> String);
@@ -33,6 +33,31 @@ pub fn render(document: &Document) -> String {
         let keys = KEYS.iter().map(|(_, get)| get(&run.experiment));
         let keys = keys.chain([result.world.name().to_owned(), unit]);
         text.push_str(&line(keys.chain(RUN.iter().map(|column| column.raw(result)))));
+    }
+    text
+}
+
+/// Columns of the lock benchmark's CSV, a contract with scripts.
+const LOCK_BENCH_IDS: [&str; 10] = [
+    "lock",
+    "threads",
+    "critical_ns",
+    "parallel_ns",
+    "ns_per_acquire",
+    "fairness_jain",
+    "transfers_per_acquire",
+    "machine",
+    "seed",
+    "backend",
+];
+
+/// Rows of the lock benchmark as CSV, header line first.
+#[must_use]
+pub fn lock_bench(document: &LockBenchDocument) -> String {
+    let columns = || LOCK_BENCH_IDS.iter().filter_map(|id| columns::find(LOCK_BENCH, id));
+    let mut text = line(columns().map(|column| column.id.to_owned()));
+    for row in &document.rows {
+        text.push_str(&line(columns().map(|column| column.raw(row))));
     }
     text
 }

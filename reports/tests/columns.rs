@@ -94,6 +94,7 @@ fn ids_are_unique_within_a_registry() {
     unique(columns::FIELD);
     unique(columns::MEMORY);
     unique(columns::TD);
+    unique(columns::LOCK_BENCH);
 }
 
 /// The page of the docs that lists all columns.

@@ -2,9 +2,11 @@
 
 use std::path::{Path, PathBuf};
 
+use pamt_reports::csv;
 use pamt_reports::schema::{
-    Correctness, Document, Experiment, LineCounts, LineRow, LockRow, ObjectRow, OpRow, Provenance,
-    ReadError, Run, RunResult, SCHEMA_VERSION, json_schema,
+    Correctness, Document, Experiment, LineCounts, LineRow, LockBenchDocument, LockBenchRow,
+    LockRow, ObjectRow, OpRow, Provenance, ReadError, Run, RunResult, SCHEMA_VERSION, json_schema,
+    lock_bench_schema,
 };
 use serde_json::Value;
 
@@ -100,4 +102,56 @@ fn foreign_newer_and_broken_files_are_refused_by_name_and_place() {
     assert!(matches!(read(&newer), ReadError::Newer { .. }));
     let broken = read("{\n \"schema_version\": 1,\n \"runs\": 5}").to_string();
     assert!(broken.contains("line 3"), "{broken}");
+}
+
+fn lock_bench_document() -> LockBenchDocument {
+    let row = LockBenchRow {
+        acquires: 4000,
+        backend: "sim".into(),
+        critical_ns: 200.0,
+        elapsed_ns: 1_600_000,
+        fairness_jain: 0.75,
+        lock: "mcs".into(),
+        machine: "spr-2s".into(),
+        mva_ns_per_acquire: Some(350.0),
+        ns_per_acquire: 400.0,
+        parallel_ns: 1000.0,
+        pin: "cores-first".into(),
+        seed: 1,
+        threads: 4,
+        transfers_per_acquire: Some(3.0),
+        ..LockBenchRow::default()
+    };
+    LockBenchDocument::new(vec![row])
+}
+
+#[test]
+fn the_checked_in_schema_of_lock_rows_is_the_one_of_the_types() {
+    let path = schema_path().with_file_name("lock.schema.json");
+    if std::env::var_os("UPDATE_SCHEMA").is_some() {
+        std::fs::write(path, lock_bench_schema()).expect("writable checkout");
+        return;
+    }
+    let checked_in = std::fs::read_to_string(path).unwrap_or_default();
+    assert!(checked_in == lock_bench_schema(), "run with UPDATE_SCHEMA=1 and commit the file");
+}
+
+#[test]
+fn written_lock_rows_match_their_schema() {
+    let value: Value = serde_json::from_str(&lock_bench_document().to_json()).expect("JSON");
+    let schema: Value = serde_json::from_str(&lock_bench_schema()).expect("JSON");
+    let validator = jsonschema::validator_for(&schema).expect("a schema");
+    assert!(validator.is_valid(&value));
+    assert!(!validator.is_valid(&serde_json::json!({ "schema_version": 1 })));
+}
+
+#[test]
+fn the_csv_of_lock_rows_has_the_columns_that_scripts_rely_on() {
+    let mut document = lock_bench_document();
+    document.rows[0].transfers_per_acquire = None;
+    assert_eq!(
+        csv::lock_bench(&document),
+        "lock,threads,critical_ns,parallel_ns,ns_per_acquire,fairness_jain,\
+         transfers_per_acquire,machine,seed,backend\nmcs,4,200,1000,400,0.75,,spr-2s,1,sim\n"
+    );
 }

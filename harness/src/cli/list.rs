@@ -13,6 +13,7 @@ use pamt_strategies::spec::nearest;
 
 use super::{CliError, output};
 use crate::host::{PLACEMENTS, Use};
+use crate::lockbench::{CONTENDERS, ContenderInfo};
 use crate::params::Param;
 use crate::workloads::{WORKLOADS, WorkloadId, WorkloadInfo};
 
@@ -103,7 +104,7 @@ impl ListKind {
     fn entries(self) -> Result<Vec<Entry>, CliError> {
         Ok(match self {
             Self::Strategies => STRATEGIES.iter().map(|info| strategy(info)).collect(),
-            Self::Locks => LOCKS.iter().map(lock).collect(),
+            Self::Locks => LOCKS.iter().map(lock).chain(CONTENDERS.iter().map(contender)).collect(),
             Self::Workloads => WORKLOADS.iter().map(|info| workload(info)).collect(),
             Self::Machines => {
                 let machines = Profile::builtins().map(|(name, _)| machine(name));
@@ -179,6 +180,11 @@ fn lock(info: &'static pamt_strategies::locks::LockInfo) -> Entry {
         .row("also called", &info.aliases.join(", "))
         .row("served", order)
         .row("origin", info.origin);
+    Entry { name: info.name, summary: info.summary.to_owned(), explained: sheet.0 }
+}
+
+fn contender(info: &'static ContenderInfo) -> Entry {
+    let sheet = Sheet::new(info.name, info.summary).row("origin", info.origin);
     Entry { name: info.name, summary: info.summary.to_owned(), explained: sheet.0 }
 }
 

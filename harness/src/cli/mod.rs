@@ -11,6 +11,7 @@ mod gate;
 mod generate;
 mod hw;
 mod list;
+mod lock;
 mod output;
 mod progress;
 mod report;
@@ -26,6 +27,7 @@ use pamt_reports::exit::Exit;
 use thiserror::Error;
 
 use crate::exec::RunError;
+use crate::lockbench::LockRunError;
 
 /// Lock-strategy benchmarking harness and simulator for Intel TDX Dynamic PAMT
 #[derive(Debug, Parser)]
@@ -47,6 +49,8 @@ pub struct Cli {
 enum Command {
     /// Run experiments: strategies x workloads x repetitions (the default command)
     Run(run::RunArgs),
+    /// Lock microbenchmark: acquire, hold, release, wait; time an acquisition for each number of threads
+    Lock(lock::LockArgs),
     /// What there is, a line each; with a name, one of them explained
     List(list::ListArgs),
     /// Explore the interleavings of a strategy against the module model
@@ -78,6 +82,9 @@ pub(crate) enum CliError {
     /// An experiment.
     #[error(transparent)]
     Run(#[from] RunError),
+    /// The lock benchmark.
+    #[error(transparent)]
+    Lock(#[from] LockRunError),
     /// Something in the arguments.
     #[error("{0}")]
     Usage(String),
@@ -100,6 +107,7 @@ impl CliError {
     fn exit(&self) -> Exit {
         match self {
             Self::Run(error) => error.exit(),
+            Self::Lock(error) => error.exit(),
             Self::Usage(_) => Exit::Usage,
             Self::Ended(exit, _) => *exit,
             Self::Io { .. } => Exit::Io,
@@ -132,6 +140,7 @@ fn dispatch(cli: Cli) -> Result<Exit, CliError> {
     match cli.command {
         None => run::execute(&cli.run),
         Some(Command::Run(args)) => run::execute(&args),
+        Some(Command::Lock(args)) => lock::execute(&args),
         Some(Command::List(args)) => list::execute(&args),
         Some(Command::Check(args)) => check::execute(&args),
         Some(Command::Report(args)) => report::execute(&args),

@@ -30,6 +30,9 @@ const EXTENSIONS: [(&str, Format); 4] =
 /// Width of text that does not go to a terminal.
 const PIPE_WIDTH: usize = 80;
 
+/// What a file is.
+pub(super) const PLAIN: terminal::View = terminal::View { width: PIPE_WIDTH, colour: false };
+
 impl Format {
     /// The format that a file's extension asks for.
     pub(super) fn of(path: &Path) -> Result<Self, CliError> {
@@ -56,7 +59,7 @@ impl Format {
 }
 
 /// What standard output is.
-fn stdout_view() -> terminal::View {
+pub(super) fn stdout_view() -> terminal::View {
     let stdout = io::stdout();
     let colour = stdout.is_terminal()
         && anstream::AutoStream::choice(&stdout) != anstream::ColorChoice::Never;
@@ -81,10 +84,7 @@ pub(super) fn document(
 ) -> Result<(), CliError> {
     match file {
         None => text(&format.render(document, stdout_view())),
-        Some(path) => {
-            let plain = terminal::View { width: PIPE_WIDTH, colour: false };
-            write_beside(path, format.render(document, plain).as_bytes())
-        }
+        Some(path) => write_beside(path, format.render(document, PLAIN).as_bytes()),
     }
 }
 

@@ -28,7 +28,7 @@ use crate::workloads::UnknownWorkload;
 
 pub(crate) use in_kernel::{InKernel, run as run_in_kernel};
 pub(crate) use parameters::parameters;
-pub use prepared::Prepared;
+pub use prepared::{Prepared, machine};
 
 /// An experiment that could not be run.
 #[derive(Debug, Error)]

@@ -74,7 +74,10 @@ fn with_values(
 }
 
 /// A built-in machine, or one in a file.
-fn machine(name: &str) -> Result<Profile, RunError> {
+///
+/// # Errors
+/// No such name, or a file that is no usable profile.
+pub fn machine(name: &str) -> Result<Profile, RunError> {
     if !name.ends_with(".toml") && !Path::new(name).exists() {
         return Ok(Profile::builtin(name)?);
     }

@@ -5,6 +5,7 @@ use pamt_strategies::measure::{Observation, Op};
 use pamt_strategies::platform::Platform;
 use pamt_strategies::units::{Cycles, Region};
 
+use super::LockBench;
 use super::draw::exponential;
 
 /// How long something takes.
@@ -49,6 +50,53 @@ pub(super) struct Plan {
     pub(super) deadline: u64,
 }
 
+impl Length {
+    /// Its mean, in ns.
+    #[must_use]
+    pub const fn mean_ns(self) -> f64 {
+        match self {
+            Self::Constant(ns) | Self::Exponential(ns) => ns,
+        }
+    }
+}
+
+impl Plan {
+    /// The plan of `bench` in a world whose clock runs at `ghz`.
+    pub(super) fn new(bench: &LockBench, ghz: f64) -> Self {
+        let span = |length: Length, more: f64| match length {
+            Length::Constant(ns) => Span { cycles: (ns + more) * ghz, random: false },
+            Length::Exponential(ns) => Span { cycles: (ns + more) * ghz, random: true },
+        };
+        let deadline = match bench.stop {
+            Stop::Acquires(_) => 0,
+            Stop::After(ns) => (ns as f64 * ghz) as u64,
+        };
+        Self {
+            critical: span(bench.critical, bench.hold_overhead_ns),
+            parallel: span(bench.parallel, bench.overhead_ns),
+            stop: bench.stop,
+            deadline,
+        }
+    }
+}
+
+/// Something that is held while work is done.
+pub(super) trait Guarded<P: Platform>: Send + Sync {
+    /// Acquires it, runs `hold`, releases it.
+    fn guarded(&self, cpu: &P::Cpu, hold: impl FnOnce());
+}
+
+/// A lock of ours.
+pub(super) struct Own<L>(pub(super) L);
+
+impl<P: Platform, L: Lock<P>> Guarded<P> for Own<L> {
+    fn guarded(&self, cpu: &P::Cpu, hold: impl FnOnce()) {
+        let held = self.0.acquire(cpu, 0, Region(0));
+        hold();
+        self.0.release(cpu, held);
+    }
+}
+
 /// What one thread did.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Done {
@@ -58,9 +106,9 @@ pub(super) struct Done {
 }
 
 /// Runs the loop to its end.
-pub(super) fn hammer<P: Platform, L: Lock<P>>(
+pub(super) fn hammer<P: Platform, G: Guarded<P>>(
     cpu: &P::Cpu,
-    lock: &L,
+    lock: &G,
     plan: &Plan,
     thread: usize,
 ) -> Done {
@@ -74,9 +122,7 @@ pub(super) fn hammer<P: Platform, L: Lock<P>>(
             return Done { thread, acquires, end: P::now(cpu) };
         }
         P::observe(cpu, Observation::Begin(Op::LockAcquire));
-        let held = lock.acquire(cpu, 0, Region(0));
-        work::<P>(cpu, plan.critical);
-        lock.release(cpu, held);
+        lock.guarded(cpu, || work::<P>(cpu, plan.critical));
         P::observe(cpu, Observation::End(Op::LockAcquire));
         work::<P>(cpu, plan.parallel);
         acquires += 1;

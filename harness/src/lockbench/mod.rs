@@ -5,31 +5,86 @@
 //! end, as they do in the published data; a run by time has no such end.
 
 mod body;
+mod contenders;
+mod documented;
 mod draw;
+mod error;
+mod native;
 mod pin;
+mod row;
 mod simulated;
 
 pub use body::{Length, Stop};
-pub use pin::PinOrder;
-pub use simulated::{LockRunError, run_simulated};
+pub use contenders::{CONTENDERS, Contender, ContenderInfo};
+pub use documented::documented;
+pub use error::LockRunError;
+pub use native::run_native;
+pub use pin::{PinError, PinOrder};
+pub use row::LockRow;
+pub use simulated::run_simulated;
 
-use pamt_strategies::locks::LockKindId;
-use pamt_strategies::units::Ns;
+use pamt_strategies::locks::{LOCKS, LockKindId};
+use pamt_strategies::spec::nearest;
+
+/// What is taken and released.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Subject {
+    /// A lock of ours, or one of lockhammer's two counters; in every world.
+    Own(LockKindId),
+    /// A lock of another library; on this host only.
+    Other(Contender),
+}
+
+impl Subject {
+    /// The subject of a name or alias.
+    ///
+    /// # Errors
+    /// No such lock; the message names the nearest.
+    pub fn parse(name: &str) -> Result<Self, LockRunError> {
+        let own = LockKindId::by_name(name).map(Self::Own);
+        own.or_else(|| Contender::by_name(name).map(Self::Other)).ok_or_else(|| {
+            let names = LOCKS.iter().map(|lock| lock.name);
+            let names = names.chain(CONTENDERS.iter().map(|contender| contender.name));
+            LockRunError::UnknownLock {
+                name: name.to_owned(),
+                nearest: nearest(name, names).unwrap_or_default().to_owned(),
+            }
+        })
+    }
+
+    /// Name in results.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Own(lock) => lock.info().name,
+            Self::Other(contender) => contender.info().name,
+        }
+    }
+
+    /// One holder at a time; the reference counts are none.
+    #[must_use]
+    pub fn exclusive(self) -> bool {
+        match self {
+            Self::Own(lock) => lock.info().exclusive,
+            Self::Other(_) => true,
+        }
+    }
+}
 
 /// One run of the benchmark.
 #[derive(Clone, Debug, PartialEq)]
 pub struct LockBench {
-    /// The lock, or one of lockhammer's two counters.
-    pub lock: LockKindId,
+    /// The lock.
+    pub lock: Subject,
     /// Threads, one a CPU in pin order.
     pub threads: usize,
     /// Time for which it is held.
     pub critical: Length,
     /// Time between release and the next acquire.
     pub parallel: Length,
-    /// What the loop itself costs while it is held, beside `critical`, in ns.
+    /// What the loop itself costs while it is held, beside `critical`, in ns; simulated runs only.
     pub hold_overhead_ns: f64,
-    /// What the loop itself costs beside `parallel`, in ns.
+    /// What the loop itself costs beside `parallel`, in ns; simulated runs only.
     pub overhead_ns: f64,
     /// When a thread stops.
     pub stop: Stop,
@@ -39,17 +94,20 @@ pub struct LockBench {
     pub seed: u64,
 }
 
-/// What a run of the benchmark gave.
-#[derive(Clone, Debug, PartialEq)]
-pub struct LockRow {
-    /// Acquisitions of all threads.
-    pub acquires: u64,
-    /// From the start to the end of the last thread.
-    pub elapsed: Ns,
-    /// `elapsed` over `acquires`.
-    pub ns_per_acquire: f64,
-    /// Jain's index over the threads' rates: 1 is fair, 1/N is one thread alone.
-    pub fairness_jain: f64,
-    /// Transfers between cores on all lines of the benchmark, an acquisition; simulated runs only.
-    pub transfers_per_acquire: Option<f64>,
+impl LockBench {
+    /// `threads` threads without work in the lock or outside of it, 1000 acquisitions each.
+    #[must_use]
+    pub fn new(lock: Subject, threads: usize) -> Self {
+        Self {
+            lock,
+            threads,
+            critical: Length::Constant(0.0),
+            parallel: Length::Constant(0.0),
+            hold_overhead_ns: 0.0,
+            overhead_ns: 0.0,
+            stop: Stop::Acquires(1000),
+            pin: PinOrder::default(),
+            seed: 1,
+        }
+    }
 }

@@ -2,37 +2,14 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use pamt_sim::machine::{End, Profile, ProfileError};
+use pamt_sim::machine::{End, Profile};
 use pamt_sim::{Sim, SimBuild, SimOptions, SimOutcome, run};
 use pamt_strategies::locks::{Lock, LockPlan, LockShared, LockVisitor, visit};
 use pamt_strategies::platform::{Actor, Platform};
 use pamt_strategies::units::CpuId;
 
-use super::body::{Done, Length, Plan, Span, Stop, hammer};
-use super::{LockBench, LockRow};
-
-/// Why a run of the benchmark was not possible.
-#[derive(Debug, thiserror::Error)]
-pub enum LockRunError {
-    /// More threads than CPUs.
-    #[error(
-        "{threads} threads on {machine}, which has {cpus} CPUs in this pin order; ask for fewer"
-    )]
-    TooManyThreads {
-        /// Asked for.
-        threads: usize,
-        /// There.
-        cpus: usize,
-        /// Where.
-        machine: String,
-    },
-    /// The machine's profile is unusable.
-    #[error(transparent)]
-    Profile(#[from] ProfileError),
-    /// The lock deadlocked.
-    #[error("the run deadlocked: {0}")]
-    Deadlock(String),
-}
+use super::body::{Done, Own, Plan, hammer};
+use super::{LockBench, LockRow, LockRunError, Subject};
 
 type Results = Arc<Mutex<Vec<Done>>>;
 
@@ -41,40 +18,30 @@ type Results = Arc<Mutex<Vec<Done>>>;
 /// # Errors
 /// More threads than CPUs, or a profile that cannot be used.
 pub fn run_simulated(profile: &Profile, bench: &LockBench) -> Result<LockRow, LockRunError> {
-    let cpus = bench.pin.cpus(profile.topology());
+    let kind = match bench.lock {
+        Subject::Own(kind) => kind,
+        Subject::Other(contender) => {
+            return Err(LockRunError::NativeOnly { lock: contender.info().name });
+        }
+    };
+    let cpus = bench.pin.cpus(profile.topology())?;
     if bench.threads > cpus.len() {
         return Err(LockRunError::TooManyThreads {
             threads: bench.threads,
             cpus: cpus.len(),
             machine: profile.name().to_owned(),
+            remedy: "ask for fewer, or choose a larger --machine",
         });
     }
     let options = SimOptions { seed: bench.seed, ..SimOptions::default() };
     let mut build = SimBuild::new(profile, options)?;
-    let plan = plan(bench, Sim::clock(&build).ghz());
+    let plan = Plan::new(bench, Sim::clock(&build).ghz());
     let results: Results = Arc::default();
     let shared = LockShared::new(&mut build);
     let visitor = Spawn { bench, plan, cpus: &cpus, results: results.clone() };
-    let actors = visit(bench.lock, &mut build, &LockPlan::new("lock", 1), &shared, visitor);
+    let actors = visit(kind, &mut build, &LockPlan::new("lock", 1), &shared, visitor);
     let out = run(build, actors);
     row(profile, &out, &results)
-}
-
-fn plan(bench: &LockBench, ghz: f64) -> Plan {
-    let span = |length: Length, more: f64| match length {
-        Length::Constant(ns) => Span { cycles: (ns + more) * ghz, random: false },
-        Length::Exponential(ns) => Span { cycles: (ns + more) * ghz, random: true },
-    };
-    let deadline = match bench.stop {
-        Stop::Acquires(_) => 0,
-        Stop::After(ns) => (ns as f64 * ghz) as u64,
-    };
-    Plan {
-        critical: span(bench.critical, bench.hold_overhead_ns),
-        parallel: span(bench.parallel, bench.overhead_ns),
-        stop: bench.stop,
-        deadline,
-    }
 }
 
 struct Spawn<'a> {
@@ -88,7 +55,7 @@ impl LockVisitor<Sim> for Spawn<'_> {
     type Out = Vec<Actor<Sim>>;
 
     fn visit<L: Lock<Sim> + 'static>(self, lock: L) -> Self::Out {
-        let lock = Arc::new(lock);
+        let lock = Arc::new(Own(lock));
         let actor = |(thread, cpu): (usize, &CpuId)| {
             let (lock, results) = (Arc::clone(&lock), Arc::clone(&self.results));
             let plan = self.plan;
@@ -96,7 +63,7 @@ impl LockVisitor<Sim> for Spawn<'_> {
                 cpu: *cpu,
                 name: format!("thread{thread}"),
                 body: Box::new(move |cpu: &_| {
-                    let done = hammer::<Sim, L>(cpu, &lock, &plan, thread);
+                    let done = hammer::<Sim, Own<L>>(cpu, &lock, &plan, thread);
                     results.lock().unwrap_or_else(PoisonError::into_inner).push(done);
                 }),
             }
@@ -110,26 +77,11 @@ fn row(profile: &Profile, out: &SimOutcome, results: &Results) -> Result<LockRow
         let all: Vec<_> = stuck.iter().map(ToString::to_string).collect();
         return Err(LockRunError::Deadlock(all.join("; ")));
     }
-    let mut done = results.lock().unwrap_or_else(PoisonError::into_inner).clone();
-    done.sort_by_key(|done| done.thread);
-    let acquires: u64 = done.iter().map(|done| done.acquires).sum();
-    let elapsed = out.elapsed;
-    let ns = elapsed.0 as f64 / profile.clock().ghz();
+    let done = std::mem::take(&mut *results.lock().unwrap_or_else(PoisonError::into_inner));
+    let row = LockRow::new(done, out.elapsed, profile.clock());
     let transfers: u64 = out.lines.objects.iter().map(|object| object.counters.transfers()).sum();
-    Ok(LockRow {
-        acquires,
-        elapsed: profile.clock().ns(elapsed),
-        ns_per_acquire: ns / acquires.max(1) as f64,
-        fairness_jain: jain(&done),
-        transfers_per_acquire: Some(transfers as f64 / acquires.max(1) as f64),
-    })
-}
-
-/// Jain's index over the rates of the threads.
-fn jain(done: &[Done]) -> f64 {
-    let rates = || done.iter().map(|done| done.acquires as f64 / done.end.0.max(1) as f64);
-    let (sum, squares): (f64, f64) = (rates().sum(), rates().map(|rate| rate * rate).sum());
-    if squares > 0.0 { sum * sum / (done.len() as f64 * squares) } else { 1.0 }
+    let transfers = transfers as f64 / row.acquires.max(1) as f64;
+    Ok(LockRow { transfers_per_acquire: Some(transfers), ..row })
 }
 
 #[cfg(test)]
@@ -137,19 +89,14 @@ mod tests {
     use pamt_strategies::locks::LockKindId;
 
     use super::*;
-    use crate::lockbench::PinOrder;
+    use crate::lockbench::{Length, Stop};
 
     fn bench(lock: LockKindId, threads: usize) -> LockBench {
         LockBench {
-            lock,
-            threads,
             critical: Length::Constant(200.0),
             parallel: Length::Constant(1000.0),
-            hold_overhead_ns: 0.0,
-            overhead_ns: 0.0,
             stop: Stop::Acquires(200),
-            pin: PinOrder::CoresFirst,
-            seed: 1,
+            ..LockBench::new(Subject::Own(lock), threads)
         }
     }
 

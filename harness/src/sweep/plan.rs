@@ -235,9 +235,5 @@ impl Axis {
 /// The JSON schema of a plan, in its checked-in form.
 #[must_use]
 pub fn plan_schema() -> String {
-    let value = pamt_reports::schema::sorted(schemars::schema_for!(Plan).to_value());
-    let mut text =
-        serde_json::to_string_pretty(&value).expect("a JSON value is always written to a string");
-    text.push('\n');
-    text
+    pamt_reports::schema::written(schemars::schema_for!(Plan).to_value())
 }

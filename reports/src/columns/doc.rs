@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use super::{Column, Direction, FIELD, LINE, LOCK, MEMORY, OP, RUN, TD};
+use super::{Column, Direction, FIELD, LINE, LOCK, LOCK_BENCH, MEMORY, OP, RUN, TD};
 
 /// Markdown tables of all columns, for the docs.
 #[must_use]
@@ -15,6 +15,7 @@ pub fn markdown_reference() -> String {
     table(&mut page, "A field of a line", "result.lines.NAME.top[].fields[]", FIELD);
     table(&mut page, "Memory", "result.memory", MEMORY);
     table(&mut page, "A TD", "result.tds[]", TD);
+    table(&mut page, "A row of the lock benchmark", "rows[]", LOCK_BENCH);
     page
 }
 

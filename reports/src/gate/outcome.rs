@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use crate::compare::{Comparison, Geomean, Row, Verdict};
 use crate::exit::Exit;
-use crate::schema::sorted;
+use crate::schema::written;
 
 /// Version of the JSON form. It rises when an old reader would misread a new file.
 const SCHEMA_VERSION: u32 = 1;
@@ -98,20 +98,12 @@ impl Outcome {
     /// The written form: indented, keys sorted, one newline at the end.
     #[must_use]
     pub fn to_json(&self) -> String {
-        let value = serde_json::to_value(self).expect("plain data with string keys is always JSON");
-        pretty(&sorted(value))
+        written(serde_json::to_value(self).expect("plain data with string keys is always JSON"))
     }
 }
 
 /// The JSON schema of an [`Outcome`], in its checked-in form.
 #[must_use]
 pub fn json_schema() -> String {
-    pretty(&sorted(schemars::schema_for!(Outcome).to_value()))
-}
-
-fn pretty(value: &serde_json::Value) -> String {
-    let mut text =
-        serde_json::to_string_pretty(value).expect("a JSON value is always written to a string");
-    text.push('\n');
-    text
+    written(schemars::schema_for!(Outcome).to_value())
 }

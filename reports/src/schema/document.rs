@@ -109,11 +109,7 @@ impl Document {
     /// The written form: indented, keys sorted, one newline at the end.
     #[must_use]
     pub fn to_json(&self) -> String {
-        let value = serde_json::to_value(self).expect("plain data with string keys is always JSON");
-        let mut text = serde_json::to_string_pretty(&sorted(value))
-            .expect("a JSON value is always written to a string");
-        text.push('\n');
-        text
+        written(serde_json::to_value(self).expect("plain data with string keys is always JSON"))
     }
 
     /// Parses `text`, which came from `path`.
@@ -158,12 +154,17 @@ pub fn sorted(value: Value) -> Value {
     }
 }
 
+/// The written form of a value: indented, keys sorted, one newline at the end.
+#[must_use]
+pub fn written(value: Value) -> String {
+    let mut text = serde_json::to_string_pretty(&sorted(value))
+        .expect("a JSON value is always written to a string");
+    text.push('\n');
+    text
+}
+
 /// The JSON schema of a [`Document`], in its checked-in form.
 #[must_use]
 pub fn json_schema() -> String {
-    let value = sorted(schemars::schema_for!(Document).to_value());
-    let mut text =
-        serde_json::to_string_pretty(&value).expect("a JSON value is always written to a string");
-    text.push('\n');
-    text
+    written(schemars::schema_for!(Document).to_value())
 }

@@ -11,15 +11,17 @@ mod correctness;
 mod document;
 mod experiment;
 mod lines;
+mod lock_bench;
 mod locks;
 mod model;
 mod ops;
 mod result;
 
 pub use correctness::{Correctness, HistoryRow, Verdict, ViolationRow};
-pub use document::{Document, ReadError, Run, SCHEMA_VERSION, json_schema, sorted};
+pub use document::{Document, ReadError, Run, SCHEMA_VERSION, json_schema, sorted, written};
 pub use experiment::{Comparability, Experiment, Provenance};
 pub use lines::{FieldRow, LineCounts, LineRow, ObjectRow, TransferRow};
+pub use lock_bench::{Distribution, LockBenchDocument, LockBenchRow, lock_bench_schema};
 pub use locks::{ContentionPoint, Handoffs, LockRow};
 pub use model::{ModelParameter, ParameterKind};
 pub use ops::{OpRow, SpanRow};

@@ -125,7 +125,7 @@ impl Page {
 }
 
 /// Breaks `text` at spaces into lines of at most `width` columns, all but the first with `indent`.
-fn wrap(text: &str, width: usize, indent: &str) -> Vec<String> {
+pub(super) fn wrap(text: &str, width: usize, indent: &str) -> Vec<String> {
     let mut lines = Vec::new();
     let mut line = String::new();
     for (at, word) in text.split(' ').enumerate() {

@@ -1,0 +1,116 @@
+//! The form of what `pamt-bench lock` writes: rows of the lock microbenchmark.
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::document::{SCHEMA_VERSION, written};
+use super::{ModelParameter, Provenance, World};
+
+/// A file of lock benchmark rows.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct LockBenchDocument {
+    /// Version of the form, the same as that of result files.
+    pub schema_version: u32,
+    /// Parameters of the machine model, by machine name; absent for measured rows.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub machines: BTreeMap<String, Vec<ModelParameter>>,
+    /// What a reader must know of all rows.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<String>,
+    /// By which command and build.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub provenance: Option<Provenance>,
+    /// Rows, in the order locks x threads x repetitions.
+    pub rows: Vec<LockBenchRow>,
+}
+
+/// How the lengths of a critical or parallel section are distributed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Distribution {
+    /// Always the same.
+    #[default]
+    Constant,
+    /// Exponential with this mean.
+    Exponential,
+}
+
+impl Distribution {
+    /// Name in files.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Constant => "constant",
+            Self::Exponential => "exponential",
+        }
+    }
+}
+
+/// One run of the benchmark.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct LockBenchRow {
+    /// Acquisitions of all threads.
+    pub acquires: u64,
+    /// Which world, as `--backend` names it.
+    pub backend: String,
+    /// How the time for which it is held is distributed.
+    pub critical_distribution: Distribution,
+    /// Time for which the lock is held, in ns.
+    pub critical_ns: f64,
+    /// From the start to the end of the last thread.
+    pub elapsed_ns: u64,
+    /// Jain's index over the threads' rates.
+    pub fairness_jain: f64,
+    /// The lock.
+    pub lock: String,
+    /// Machine profile, or `host`.
+    pub machine: String,
+    /// What mean-value analysis gives from the two times alone, without coherence; for exclusive locks.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mva_ns_per_acquire: Option<f64>,
+    /// Elapsed time over acquisitions.
+    pub ns_per_acquire: f64,
+    /// How the time between release and the next acquire is distributed.
+    pub parallel_distribution: Distribution,
+    /// Time between release and the next acquire, in ns.
+    pub parallel_ns: f64,
+    /// Order of CPUs.
+    pub pin: String,
+    /// Seed.
+    pub seed: u64,
+    /// Threads.
+    pub threads: u64,
+    /// Moves of lines between cores, an acquisition; known in the simulator only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub transfers_per_acquire: Option<f64>,
+    /// Kind of evidence.
+    pub world: World,
+}
+
+impl LockBenchDocument {
+    /// A document of this build's version.
+    #[must_use]
+    pub fn new(rows: Vec<LockBenchRow>) -> Self {
+        Self {
+            schema_version: SCHEMA_VERSION,
+            machines: BTreeMap::new(),
+            notes: Vec::new(),
+            provenance: None,
+            rows,
+        }
+    }
+
+    /// The written form, as that of result files.
+    #[must_use]
+    pub fn to_json(&self) -> String {
+        written(serde_json::to_value(self).expect("plain data with string keys is always JSON"))
+    }
+}
+
+/// The JSON schema of a [`LockBenchDocument`], in its checked-in form.
+#[must_use]
+pub fn lock_bench_schema() -> String {
+    written(schemars::schema_for!(LockBenchDocument).to_value())
+}

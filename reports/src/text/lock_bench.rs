@@ -1,0 +1,76 @@
+//! Rows of the lock benchmark as a table: for a terminal, or as Markdown.
+
+use super::table::{Emphasis, Head, Table};
+use super::terminal::{View, wrap};
+use crate::columns::{self, LOCK_BENCH};
+use crate::figure;
+use crate::schema::{Distribution, LockBenchDocument, LockBenchRow};
+
+/// Columns of the table, with their rank.
+const COLUMNS: [(&str, u8); 8] = [
+    ("lock", 0),
+    ("threads", 0),
+    ("ns_per_acquire", 0),
+    ("mva_ns_per_acquire", 2),
+    ("utilisation", 1),
+    ("fairness_jain", 3),
+    ("transfers_per_acquire", 1),
+    ("seed", 4),
+];
+
+/// The rows as text for a terminal.
+#[must_use]
+pub fn terminal(document: &LockBenchDocument, view: View) -> String {
+    let mut lines = wrap(&title(document), view.width, "  ");
+    lines.push(String::new());
+    lines.extend(table(document).lines(view.width, view.colour));
+    for note in &document.notes {
+        lines.extend(wrap(&format!("note: {note}"), view.width, "      "));
+    }
+    lines.join("\n") + "\n"
+}
+
+/// The rows as GitHub's Markdown.
+#[must_use]
+pub fn markdown(document: &LockBenchDocument) -> String {
+    let mut text = format!("{}\n\n{}", title(document), table(document).markdown());
+    for note in &document.notes {
+        text.push_str(&format!("\nnote: {note}\n"));
+    }
+    text
+}
+
+fn title(document: &LockBenchDocument) -> String {
+    let Some(row) = document.rows.first() else { return "no rows".into() };
+    let LockBenchRow { machine, pin, .. } = row;
+    format!(
+        "{} on {machine}, threads {pin}; held {}, between release and acquire {}",
+        row.world.name(),
+        length(row.critical_ns, row.critical_distribution),
+        length(row.parallel_ns, row.parallel_distribution),
+    )
+}
+
+fn length(ns: f64, distribution: Distribution) -> String {
+    match distribution {
+        Distribution::Constant => figure::time(ns),
+        Distribution::Exponential => format!("{} on average (exponential)", figure::time(ns)),
+    }
+}
+
+fn table(document: &LockBenchDocument) -> Table {
+    let columns: Vec<_> = COLUMNS
+        .iter()
+        .filter_map(|(id, rank)| Some((columns::find(LOCK_BENCH, id)?, *rank)))
+        .collect();
+    let heads = columns.iter().map(|(column, rank)| match column.id {
+        "lock" => Head::word(column.header),
+        _ => Head::number(column.header, *rank),
+    });
+    let mut table = Table::new(heads.collect::<Vec<_>>());
+    for row in &document.rows {
+        let cells = columns.iter().map(|(column, _)| column.show(row)).collect();
+        table.push(cells, Emphasis::None);
+    }
+    table
+}

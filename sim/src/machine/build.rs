@@ -13,6 +13,7 @@ use super::engine::{EngineCounts, Machine, Waits};
 use super::fiber::{Fiber, Suspend, recycle};
 use super::line_book::{LineBook, word_name};
 use super::profile::{Profile, ProfileError};
+use super::topology::Topology;
 use super::world::{Sim, SimCpu};
 
 /// Parameters of a run beside profile and actors.
@@ -134,7 +135,7 @@ pub fn run(build: SimBuild, actors: Vec<Actor<Sim>>) -> SimOutcome {
             panic!("{} and {other} are both on CPU {}", actor.name, actor.cpu);
         }
     }
-    let mut recorder = Recorder::new(places(&machine), &classes, None);
+    let mut recorder = Recorder::new(places(machine.coherence.topology()), &classes, None);
     if let Some(sink) = trace {
         recorder.trace_to(sink);
         machine.coherence.moves = Some(Vec::new());
@@ -157,8 +158,8 @@ pub fn run(build: SimBuild, actors: Vec<Actor<Sim>>) -> SimOutcome {
     }
 }
 
-fn places(machine: &Machine) -> Vec<CpuPlace> {
-    let topology = machine.coherence.topology();
+/// Where the CPUs sit, for a recorder.
+pub(super) fn places(topology: &Topology) -> Vec<CpuPlace> {
     let place = |cpu: usize| {
         let core = topology.core_of(CpuId(cpu as u16));
         CpuPlace { core, llc: topology.llc_of(core), node: topology.node_of(core).0 }

@@ -592,7 +592,7 @@ fn state_of(record: &Record) -> LineState {
 }
 
 /// A draw from [0, 1) that depends on `key` alone.
-fn draw(key: u64) -> f64 {
+pub(super) fn draw(key: u64) -> f64 {
     let mixed = (key ^ key >> 31).wrapping_mul(0x9e37_79b9_7f4a_7c15);
     let mixed = (mixed ^ mixed >> 29).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     (mixed >> 11) as f64 / (1u64 << 53) as f64

@@ -16,13 +16,14 @@ use std::collections::VecDeque;
 use pamt_strategies::measure::{Observation, Recorder};
 use pamt_strategies::platform::{Until, Wake};
 use pamt_strategies::units::{CpuId, Cycles, NodeId};
-use rand_core::{Rng, SeedableRng};
+use rand_core::Rng;
 use rand_pcg::Pcg64;
 
 use super::access::{PendingStore, STORE_BUFFER};
 use super::coherence::{Coherence, Want};
 use super::line::NONE;
 use super::queue::{self, Queue};
+use super::seeds;
 use super::spin::Spin;
 
 /// What the engine did; equal for equal runs, so that a gate can compare it.
@@ -116,11 +117,7 @@ impl Machine {
     pub(super) fn new(coherence: Coherence, seed: u64) -> Self {
         let topology = coherence.topology().clone();
         let count = topology.cpus();
-        let mut by_rank: Vec<u16> = (0..count as u16).collect();
-        let mut shuffle = Pcg64::seed_from_u64(seed);
-        for i in (1..count).rev() {
-            by_rank.swap(i, (shuffle.next_u64() % (i as u64 + 1)) as usize);
-        }
+        let by_rank = seeds::by_rank(seed, count);
         let mut rank = vec![0u16; count];
         for (place, cpu) in by_rank.iter().enumerate() {
             rank[usize::from(*cpu)] = place as u16;
@@ -145,9 +142,8 @@ impl Machine {
                 stretch: 1.0,
             }
         });
-        let rng = |id| Pcg64::new(u128::from(seed) << 64 | 0x5eed, id as u128);
         Self {
-            rngs: (0..count).map(rng).collect(),
+            rngs: (0..count).map(|id| seeds::of_cpu(seed, id)).collect(),
             cpus: cpus.collect(),
             by_rank,
             queue: Queue::default(),

@@ -114,7 +114,7 @@ pub(super) fn word_name(object: &Object, addr: u64) -> String {
 }
 
 /// The records of a line.
-fn line_name(object: &Object, addr: u64) -> String {
+pub(super) fn line_name(object: &Object, addr: u64) -> String {
     let offset = addr - object.base;
     let first = offset / object.record_bytes;
     let end = (offset + LINE_BYTES).min(object.bytes);

@@ -2,8 +2,9 @@
 //!
 //! Layout: [`Profile`] (costs as data) and [`Topology`]; `costs` (a profile in cycles), `line` and
 //! `memory` (state), `coherence` (what an access costs and changes), `queue`, `engine` and `fiber` (who
-//! acts when), `access`, `spin` and `bulk` (the operations), `world` (the [`Platform`](pamt_strategies::platform::Platform)), `build` (set-up, run,
-//! outcome) and [`LineBook`].
+//! acts when), `access`, `spin` and `bulk` (the operations), `words` and `world` (the
+//! [`Platform`](pamt_strategies::platform::Platform)), `build` (set-up, run, outcome) and [`LineBook`].
+//! `reference` is the same engine without a thought for speed, which tests hold this one to.
 
 mod access;
 mod build;
@@ -20,9 +21,13 @@ mod memory;
 mod moves;
 mod profile;
 mod queue;
+#[cfg(test)]
+mod reference;
+mod seeds;
 mod spin;
 mod stats;
 mod topology;
+mod words;
 mod world;
 
 pub use build::{End, SimBuild, SimOptions, SimOutcome, Stuck, StuckWait, run};
@@ -31,4 +36,5 @@ pub use line_book::{LineBook, LineRow, NamedOffset, ObjectRow};
 pub use profile::{KeySpec, Kind, Needed, Profile, ProfileError, Value, keys};
 pub use stats::{LineCounters, OffsetRow};
 pub use topology::{Distance, LlcScope, MAX_CORES, MAX_CPUS, Topology};
-pub use world::{Sim, SimCpu, SimWords};
+pub use words::SimWords;
+pub use world::{Sim, SimCpu};

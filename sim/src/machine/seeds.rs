@@ -1,0 +1,19 @@
+//! What a run's seed decides: the CPUs' order at equal times, and each CPU's random draws.
+
+use rand_core::{Rng, SeedableRng};
+use rand_pcg::Pcg64;
+
+/// The CPUs in the order in which they act at equal times.
+pub(super) fn by_rank(seed: u64, cpus: usize) -> Vec<u16> {
+    let mut by_rank: Vec<u16> = (0..cpus as u16).collect();
+    let mut shuffle = Pcg64::seed_from_u64(seed);
+    for i in (1..cpus).rev() {
+        by_rank.swap(i, (shuffle.next_u64() % (i as u64 + 1)) as usize);
+    }
+    by_rank
+}
+
+/// The generator of one CPU.
+pub(super) fn of_cpu(seed: u64, cpu: usize) -> Pcg64 {
+    Pcg64::new(u128::from(seed) << 64 | 0x5eed, cpu as u128)
+}

@@ -5,9 +5,9 @@ use std::fmt::Write;
 use clap::{Args, ValueEnum};
 use pamt_reports::exit::Exit;
 use pamt_sim::machine::{Profile, ProfileError};
-use pamt_sim::tdx::{Mode, leaf_costs, leaf_sheet};
+use pamt_sim::tdx::{Mode, leaf_sheet};
 use pamt_strategies::locks::LOCKS;
-use pamt_strategies::module::Leaf;
+use pamt_strategies::module::{Leaf, Operand, StatusName};
 use pamt_strategies::registry::{STRATEGIES, StrategyInfo, Verdict};
 use pamt_strategies::spec::nearest;
 
@@ -251,6 +251,14 @@ fn placement(info: &'static crate::host::PlacementInfo) -> Entry {
     Entry { name: info.name, summary: info.summary.to_owned(), explained: sheet.0 }
 }
 
+/// A status as the ABI spells it, once for each operand that it may name.
+fn spelled(name: StatusName, operands: &[Operand]) -> Vec<String> {
+    match operands {
+        [] => vec![name.name().to_owned()],
+        some => some.iter().map(|operand| format!("{}|{operand}", name.name())).collect(),
+    }
+}
+
 /// The profile whose costs explain a leaf.
 const LEAF_PROFILE: &str = "spr-2s";
 
@@ -269,13 +277,14 @@ fn leaf_entry(leaf: Leaf, profile: &Profile) -> Entry {
         (least, most) if least == most => least.to_string(),
         (least, most) => format!("{least} to {most}"),
     };
-    let statuses: Vec<_> = info.statuses.iter().map(|status| status.name()).collect();
+    let statuses: Vec<_> = info.statuses.iter().flat_map(|(name, of)| spelled(*name, of)).collect();
     sheet = sheet
         .row("rmw", &rmw)
         .row("page types", info.pamt)
         .row("work", info.work)
-        .row("statuses", &statuses.join(", "));
-    for key in leaf_costs(leaf) {
+        .row("statuses", &statuses.join(", "))
+        .row("source", &info.source());
+    for key in [info.transition_cost()].iter().chain(info.costs) {
         if let Ok(value) = profile.value(key) {
             let about = format!("{key} = {} ({}: {})", value.v, value.kind.name(), value.source);
             sheet = sheet.row("cost", &about);

@@ -1,20 +1,19 @@
 //! Reads a script. Every error names the place and what was expected there.
 
 use std::collections::BTreeMap;
-use std::rc::Rc;
 
-use pamt_sim::tdx::{BackingLock, TargetLock};
-use pamt_strategies::module::{Leaf, Operand, Regs, Status, StatusName};
+use pamt_sim::tdx::{BackingLock, SplitInterrupt, SystemState, TargetLock, TdParams};
+use pamt_strategies::module::Regs;
 use pamt_strategies::spec::nearest;
 use pamt_strategies::units::{PAGE_BYTES, PAGES_PER_REGION};
 
-use super::place::{Place, ScriptError};
+use super::cursor::{Cursor, Lines, Parsed};
+use super::place::ScriptError;
 use super::script::{
-    Action, Call, CallKind, DEFAULT_CPUS, Expect, Order, Outcome, Par, REGISTERS, Register, Script,
-    Statement, StatusPattern, TD_EXIT, default_module,
+    Action, Call, DEFAULT_CPUS, Expect, Order, Outcome, Outside, Par, Script, Statement,
+    default_module,
 };
-
-type Parsed<T> = Result<T, ScriptError>;
+use super::words::{choice, leaf, register, status};
 
 /// Reads an included file: given the name in the script, its text or why it cannot be read.
 pub type Loader<'a> = &'a dyn Fn(&str) -> Result<String, String>;
@@ -45,162 +44,15 @@ struct Parser<'a> {
     nested: usize,
 }
 
-/// The lines of a file that hold something.
-struct Lines<'t> {
-    file: Rc<str>,
-    lines: std::iter::Enumerate<std::str::Lines<'t>>,
-    last: usize,
-}
+const STATEMENTS: &str = "`cpu`, `expect`, `par`, `audit`, `wait`, `interrupt`, `entropy`, `params`, `let`, \
+     `module` or `include`";
 
-impl<'t> Lines<'t> {
-    fn next(&mut self) -> Option<Cursor<'t>> {
-        loop {
-            let (index, line) = self.lines.next()?;
-            self.last = index + 1;
-            let text = line.split('#').next().unwrap_or_default();
-            let mut cursor = Cursor { file: Rc::clone(&self.file), line: self.last, text, at: 0 };
-            cursor.blanks();
-            if !cursor.ended() {
-                return Some(cursor);
-            }
-        }
-    }
-
-    /// The next line of a block that `}` ends.
-    fn in_block(&mut self) -> Parsed<Option<Cursor<'t>>> {
-        match self.next() {
-            Some(mut line) => {
-                if line.eat("}") {
-                    return line.end().map(|()| None);
-                }
-                Ok(Some(line))
-            }
-            None => {
-                let place = Place { file: Rc::clone(&self.file), line: self.last, column: 1 };
-                Err(ScriptError {
-                    place,
-                    message: "expected `}`, found the end of the file".into(),
-                })
-            }
-        }
-    }
-}
-
-/// A position in one line.
-struct Cursor<'t> {
-    file: Rc<str>,
-    line: usize,
-    text: &'t str,
-    at: usize,
-}
-
-impl<'t> Cursor<'t> {
-    fn rest(&self) -> &'t str {
-        &self.text[self.at..]
-    }
-
-    fn place(&self) -> Place {
-        let column = self.text[..self.at].chars().count() + 1;
-        Place { file: Rc::clone(&self.file), line: self.line, column }
-    }
-
-    fn wrong<T>(&self, expected: &str) -> Parsed<T> {
-        let token: String = self.rest().chars().take_while(|c| !c.is_whitespace()).collect();
-        let found =
-            if token.is_empty() { "the end of the line".into() } else { format!("`{token}`") };
-        let message = format!("expected {expected}, found {found}");
-        Err(ScriptError { place: self.place(), message })
-    }
-
-    fn blanks(&mut self) {
-        self.at += self.rest().len() - self.rest().trim_start().len();
-    }
-
-    fn ended(&self) -> bool {
-        self.rest().is_empty()
-    }
-
-    fn end(&self) -> Parsed<()> {
-        if self.ended() { Ok(()) } else { self.wrong("the end of the line") }
-    }
-
-    fn eat(&mut self, token: &str) -> bool {
-        let eaten = self.rest().starts_with(token);
-        if eaten {
-            self.at += token.len();
-            self.blanks();
-        }
-        eaten
-    }
-
-    fn need(&mut self, token: &str) -> Parsed<()> {
-        if self.eat(token) { Ok(()) } else { self.wrong(&format!("`{token}`")) }
-    }
-
-    /// A run of letters, digits, `_` and `.`; empty when there is none.
-    fn peek_word(&self) -> &'t str {
-        let rest = self.rest();
-        let end = rest.find(|c: char| !(c.is_ascii_alphanumeric() || c == '_' || c == '.'));
-        &rest[..end.unwrap_or(rest.len())]
-    }
-
-    fn word(&mut self) -> &'t str {
-        let word = self.peek_word();
-        self.at += word.len();
-        self.blanks();
-        word
-    }
-
-    /// A whole word, if it is this one.
-    fn keyword(&mut self, keyword: &str) -> bool {
-        let found = self.peek_word() == keyword;
-        if found {
-            self.word();
-        }
-        found
-    }
-
-    fn number(&mut self, expected: &str) -> Parsed<u64> {
-        let word = self.peek_word();
-        let parsed = match word.strip_prefix("0x") {
-            Some(digits) => u64::from_str_radix(digits, 16),
-            None => word.parse(),
-        };
-        match parsed {
-            Ok(number) => {
-                self.word();
-                Ok(number)
-            }
-            Err(_) => self.wrong(expected),
-        }
-    }
-
-    fn number_up_to(&mut self, most: u64, what: &str) -> Parsed<u64> {
-        let before = self.at;
-        let number = self.number(what)?;
-        if (1..=most).contains(&number) {
-            return Ok(number);
-        }
-        self.at = before;
-        self.wrong(&format!("{what} from 1 to {most}"))
-    }
-
-    fn quoted(&mut self) -> Parsed<&'t str> {
-        let text = self.rest().strip_prefix('"').and_then(|rest| rest.split_once('"'));
-        let Some((text, _)) = text else {
-            return self.wrong("a file name in quotes");
-        };
-        self.at += text.len() + 2;
-        self.blanks();
-        Ok(text)
-    }
-}
-
-const STATEMENTS: &str = "`cpu`, `expect`, `par`, `let`, `module`, `include` or `audit`";
+const MODULE_KEYS: &str = "`cpus`, `regions`, `tds`, `vcpus`, `tables`, `packages`, `dynamic`, `target`, `backing`, \
+     `split` or `system`";
 
 impl Parser<'_> {
     fn file(&mut self, file: &str, text: &str) -> Parsed<()> {
-        let mut lines = Lines { file: file.into(), lines: text.lines().enumerate(), last: 0 };
+        let mut lines = Lines::new(file, text);
         while let Some(line) = lines.next() {
             self.statement(line, &mut lines)?;
         }
@@ -219,6 +71,9 @@ impl Parser<'_> {
             "audit" => {
                 line.word();
                 Action::Audit { guests: line.keyword("guests") }
+            }
+            "wait" | "interrupt" | "entropy" | "params" => {
+                Action::Outside(self.outside(&mut line)?)
             }
             "outcomes" => return self.outcomes(line, lines),
             _ => return line.wrong(STATEMENTS),
@@ -263,11 +118,21 @@ impl Parser<'_> {
                     let locks = [("shared", BackingLock::Shared), ("none", BackingLock::None)];
                     module.locking.backing = choice(&mut line, &locks)?;
                 }
+                "split" => {
+                    let kinds = [
+                        ("deferred", SplitInterrupt::Deferred),
+                        ("restartable", SplitInterrupt::Restartable),
+                    ];
+                    module.split_interrupt = choice(&mut line, &kinds)?;
+                }
+                "system" => {
+                    let states =
+                        [("ready", SystemState::Ready), ("configured", SystemState::Configured)];
+                    module.system = choice(&mut line, &states)?;
+                }
                 _ => {
                     line.at = start;
-                    return line.wrong(
-                        "`cpus`, `regions`, `tds`, `vcpus`, `tables`, `packages`, `dynamic`, `target` or `backing`",
-                    );
+                    return line.wrong(MODULE_KEYS);
                 }
             }
         }
@@ -344,14 +209,61 @@ impl Parser<'_> {
         }
     }
 
-    fn call(&mut self, line: &mut Cursor<'_>) -> Parsed<Call> {
-        line.need("cpu")?;
+    fn cpu(&self, line: &mut Cursor<'_>) -> Parsed<usize> {
         let before = line.at;
         let cpu = line.number("the number of a CPU")? as usize;
-        if cpu >= self.script.cpus {
-            line.at = before;
-            return line.wrong(&format!("a CPU below {} (raise `module cpus=`)", self.script.cpus));
+        if cpu < self.script.cpus {
+            return Ok(cpu);
         }
+        line.at = before;
+        line.wrong(&format!("a CPU below {} (raise `module cpus=`)", self.script.cpus))
+    }
+
+    /// What happens to the module from outside of any leaf.
+    fn outside(&self, line: &mut Cursor<'_>) -> Parsed<Outside> {
+        match line.word() {
+            "wait" => {
+                let cpu = self.cpu(line)?;
+                Ok(Outside::Wait { cpu, ns: line.number("a time in ns")? })
+            }
+            "interrupt" => Ok(Outside::Interrupt { cpu: self.cpu(line)? }),
+            "entropy" => Ok(Outside::Entropy(choice(line, &[("on", true), ("off", false)])?)),
+            _ => {
+                let hpa = self.expression(line)?;
+                Ok(Outside::TdParams { hpa, params: self.td_params(line)? })
+            }
+        }
+    }
+
+    fn td_params(&self, line: &mut Cursor<'_>) -> Parsed<TdParams> {
+        let mut params = TdParams::default();
+        while !line.ended() {
+            let field = match line.peek_word() {
+                "attributes" => &mut params.attributes,
+                "xfam" => &mut params.xfam,
+                "max_vcpus" => &mut params.max_vcpus,
+                "num_l2_vms" => &mut params.num_l2_vms,
+                "eptp_controls" => &mut params.eptp_controls,
+                "exec_controls" => &mut params.exec_controls,
+                "tsc_frequency" => &mut params.tsc_frequency,
+                "cpuid_config" => &mut params.cpuid_config,
+                _ => {
+                    return line.wrong(
+                        "`attributes`, `xfam`, `max_vcpus`, `num_l2_vms`, `eptp_controls`, `exec_controls`, \
+                         `tsc_frequency` or `cpuid_config`",
+                    );
+                }
+            };
+            line.word();
+            line.need("=")?;
+            *field = self.expression(line)?;
+        }
+        Ok(params)
+    }
+
+    fn call(&mut self, line: &mut Cursor<'_>) -> Parsed<Call> {
+        line.need("cpu")?;
+        let cpu = self.cpu(line)?;
         line.need(":")?;
         let leaf = leaf(line)?;
         let mut regs = Regs::default();
@@ -451,76 +363,4 @@ impl Parser<'_> {
         }
         Ok(())
     }
-}
-
-fn choice<T: Copy>(line: &mut Cursor<'_>, choices: &[(&str, T)]) -> Parsed<T> {
-    let found = choices.iter().find(|(name, _)| *name == line.peek_word());
-    let Some((_, value)) = found else {
-        let names: Vec<_> = choices.iter().map(|(name, _)| format!("`{name}`")).collect();
-        return line.wrong(&names.join(" or "));
-    };
-    line.word();
-    Ok(*value)
-}
-
-fn register(line: &mut Cursor<'_>) -> Parsed<Register> {
-    let word = line.peek_word();
-    let Some(register) = REGISTERS.iter().find(|register| register.name == word) else {
-        return line.wrong("a register: `rcx`, `rdx`, or `r8` to `r13`");
-    };
-    line.word();
-    line.need("=")?;
-    Ok(*register)
-}
-
-fn leaf(line: &mut Cursor<'_>) -> Parsed<CallKind> {
-    let word = line.peek_word();
-    let short = |leaf: &&Leaf| leaf.name().strip_prefix("TDH.").is_some_and(|name| name == word);
-    let kind = match Leaf::ALL.iter().find(|leaf| leaf.name() == word || short(leaf)) {
-        Some(leaf) => CallKind::Leaf(*leaf),
-        None if word == TD_EXIT => CallKind::TdExit,
-        None => {
-            let prefix = if word.starts_with("TDH.") { "" } else { "TDH." };
-            let short = |leaf: &'static Leaf| leaf.name().trim_start_matches(prefix);
-            let near = nearest(word, Leaf::ALL.iter().map(short).chain([TD_EXIT]));
-            let hint = near.map_or(String::new(), |near| format!(" (`{near}` is one)"));
-            return line.wrong(&format!("a leaf{hint}"));
-        }
-    };
-    line.word();
-    Ok(kind)
-}
-
-/// `NAME`, `NAME|OPERAND`, `NAME|number`, or all 64 bits as a number.
-fn status(line: &mut Cursor<'_>) -> Parsed<StatusPattern> {
-    let word = line.peek_word();
-    if word.starts_with(|c: char| c.is_ascii_digit()) {
-        return Ok(StatusPattern::Exact(Status(line.number("a status")?)));
-    }
-    let Some(name) = StatusName::ALL.iter().copied().find(|name| name.name() == word) else {
-        let near = nearest(word, StatusName::ALL.iter().map(|name| name.name()));
-        let hint = near.map_or(String::new(), |near| format!(" (`{near}` is one)"));
-        return line.wrong(&format!("a status{hint}"));
-    };
-    line.word();
-    if name == StatusName::Success {
-        return Ok(StatusPattern::Exact(Status::SUCCESS));
-    }
-    if !line.eat("|") {
-        return Ok(StatusPattern::Name(name));
-    }
-    let details = if line.peek_word().starts_with(|c: char| c.is_ascii_digit()) {
-        line.number("details of a status")? as u32
-    } else {
-        let word = line.peek_word();
-        let known = (0..256).map(Operand).find(|operand| operand.name() == Some(word));
-        match known {
-            Some(Operand(id)) => {
-                line.word();
-                id
-            }
-            None => return line.wrong("an operand, such as `RCX`, `TDR` or `SEPT_TREE`"),
-        }
-    };
-    Ok(StatusPattern::Exact(Status::with(name, Operand(details))))
 }

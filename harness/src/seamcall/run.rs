@@ -13,9 +13,11 @@ use pamt_sim::tdx::{
     Access, Census, CostTable, LockEvent, Mode, Module, ModuleError, Object, Trace,
 };
 use pamt_strategies::module::{Regs, Status, StatusName};
+use pamt_strategies::platform::Platform;
+use pamt_strategies::units::{CpuId, Cycles};
 
 use super::place::Place;
-use super::script::{Action, Call, CallKind, Expect, Order, Par, Script, StatusPattern};
+use super::script::{Action, Call, CallKind, Expect, Order, Outside, Par, Script, StatusPattern};
 
 /// Schedules of one `par every` block, at most; a block with more is cut off and says so.
 const MOST_SCHEDULES: usize = 200_000;
@@ -117,12 +119,23 @@ impl World {
         execute(&self.module, &self.cpus[call.cpu], call)
     }
 
+    fn outside(&self, what: Outside) {
+        match what {
+            // The stepped world's clock runs at 1 GHz.
+            Outside::Wait { cpu, ns } => Stepped::work(&self.cpus[cpu], Cycles(ns)),
+            Outside::Interrupt { cpu } => self.module.interrupt(CpuId(cpu as u16)),
+            Outside::Entropy(available) => self.module.set_entropy(available),
+            Outside::TdParams { hpa, params } => self.module.write_td_params(hpa, params),
+        }
+    }
+
     /// Brings the world to the state before statement `end`, without looking.
     fn replay(&self, script: &Script, end: usize) {
         for statement in &script.statements[..end] {
             match &statement.action {
                 Action::Call(call) => drop(self.call(call)),
                 Action::Par(par) => drop(self.par(par, &mut first_order(par))),
+                Action::Outside(what) => self.outside(*what),
                 Action::Expect(_) | Action::Audit { .. } => {}
             }
         }
@@ -183,7 +196,9 @@ fn execute(module: &Module<Stepped>, cpu: &SteppedCpu, call: &Call) -> Called {
     let book = StepBook::default();
     let executed = match call.leaf {
         CallKind::Leaf(leaf) => module.execute(cpu, leaf, call.regs, Some(&book)),
-        CallKind::TdExit => module.exit(cpu, Some(&book)),
+        CallKind::Exit(cause) => module.exit(cpu, cause, Some(&book)),
+        CallKind::HoldOpState => module.hold_op_state(cpu, call.regs.rcx, Some(&book)),
+        CallKind::ReleaseOpState => module.release_op_state(cpu, call.regs.rcx, Some(&book)),
     };
     let violations = cpu.take_violations().into_iter().map(|found| found.detail);
     Called {
@@ -245,6 +260,7 @@ pub fn run(script: &Script) -> Result<Report, ModuleError> {
                 }
                 report.entries.push(Entry::Called(called));
             }
+            Action::Outside(what) => world.outside(*what),
             Action::Expect(expect) => report.expectation(place, expect),
             Action::Par(par) => {
                 let called = world.par(par, &mut first_order(par));

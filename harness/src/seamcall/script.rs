@@ -1,7 +1,7 @@
 //! A script after parsing: names are resolved, registers are numbers.
 
-use pamt_sim::tdx::{Locking, ModuleConfig};
-use pamt_strategies::module::{Leaf, Regs, Status, StatusName};
+use pamt_sim::tdx::{ExitCause, Locking, ModuleConfig, SplitInterrupt, SystemState, TdParams};
+use pamt_strategies::module::{Leaf, Operand, Regs, Status, StatusName};
 
 use super::place::Place;
 
@@ -16,6 +16,59 @@ pub struct Script {
     pub(super) statements: Vec<Statement>,
 }
 
+/// A status that a script says a leaf returns, alone or in an outcome of a parallel block.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stated {
+    /// Which leaf.
+    pub leaf: Leaf,
+    /// The status.
+    pub name: StatusName,
+    /// Its lower half, where the script gives that.
+    pub details: Option<Operand>,
+    /// Locked instructions, where the script gives them.
+    pub rmw: Option<u32>,
+}
+
+impl Script {
+    /// All that it states about leaves.
+    #[must_use]
+    pub fn stated(&self) -> Vec<Stated> {
+        let mut stated = Vec::new();
+        for (index, statement) in self.statements.iter().enumerate() {
+            let before = index.checked_sub(1).map(|before| &self.statements[before].action);
+            match (&statement.action, before) {
+                (Action::Expect(expect), Some(Action::Call(call))) => {
+                    stated.extend(Stated::new(call.leaf, expect.status, expect.rmw));
+                }
+                (Action::Par(par), _) => {
+                    for outcome in par.outcomes.iter().flatten() {
+                        let pairs = par.calls.iter().zip(&outcome.statuses);
+                        stated
+                            .extend(pairs.filter_map(|(call, status)| {
+                                Stated::new(call.leaf, *status, None)
+                            }));
+                    }
+                }
+                _ => {}
+            }
+        }
+        stated
+    }
+}
+
+impl Stated {
+    fn new(call: CallKind, pattern: StatusPattern, rmw: Option<u32>) -> Option<Self> {
+        let CallKind::Leaf(leaf) = call else { return None };
+        match pattern {
+            StatusPattern::Name(name) => Some(Self { leaf, name, details: None, rmw }),
+            StatusPattern::Exact(status) => {
+                let details = Some(status.operand());
+                status.name().map(|name| Self { leaf, name, details, rmw })
+            }
+        }
+    }
+}
+
 /// Settings before the first statement.
 pub(super) fn default_module() -> ModuleConfig {
     ModuleConfig {
@@ -26,6 +79,8 @@ pub(super) fn default_module() -> ModuleConfig {
         packages: 1,
         dynamic: true,
         locking: Locking::default(),
+        split_interrupt: SplitInterrupt::default(),
+        system: SystemState::default(),
     }
 }
 
@@ -48,6 +103,20 @@ pub(super) enum Action {
     Audit {
         guests: bool,
     },
+    Outside(Outside),
+}
+
+/// What happens to the module from outside of any leaf.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Outside {
+    /// Time passes on a CPU.
+    Wait { cpu: usize, ns: u64 },
+    /// An interrupt becomes pending on a CPU.
+    Interrupt { cpu: usize },
+    /// Whether RDSEED and PCONFIG find entropy.
+    Entropy(bool),
+    /// The host writes TD_PARAMS to a page.
+    TdParams { hpa: u64, params: TdParams },
 }
 
 /// A leaf on a CPU.
@@ -61,20 +130,33 @@ pub(super) struct Call {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum CallKind {
     Leaf(Leaf),
-    TdExit,
+    /// The guest's run ends.
+    Exit(ExitCause),
+    /// A migration leaf, none of which is modelled, holds OP_STATE from here ...
+    HoldOpState,
+    /// ... to here.
+    ReleaseOpState,
 }
 
 impl CallKind {
     pub(super) fn name(self) -> &'static str {
         match self {
             Self::Leaf(leaf) => leaf.name(),
-            Self::TdExit => TD_EXIT,
+            other => {
+                let name = STAND_INS.iter().find(|(_, kind)| *kind == other);
+                name.map_or("", |(name, _)| name)
+            }
         }
     }
 }
 
-/// Name of the statement that ends a guest's run.
-pub(super) const TD_EXIT: &str = "TD.EXIT";
+/// Calls that are no leaf of the ABI.
+pub(super) const STAND_INS: [(&str, CallKind); 4] = [
+    ("TD.EXIT", CallKind::Exit(ExitCause::Interrupt)),
+    ("TD.MACHINE_CHECK", CallKind::Exit(ExitCause::MachineCheck)),
+    ("MIG.HOLD", CallKind::HoldOpState),
+    ("MIG.RELEASE", CallKind::ReleaseOpState),
+];
 
 /// A status as a script writes it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -23,6 +23,27 @@ pub enum BackingLock {
     None,
 }
 
+/// Whether DEMOTE and PROMOTE look for interrupts before they commit.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum SplitInterrupt {
+    /// They do not: what hosts with large pages require (TDX_FEATURES0 bit 51).
+    #[default]
+    Deferred,
+    /// A pending interrupt ends them with INTERRUPTED_RESTARTABLE and nothing done.
+    Restartable,
+}
+
+/// How far the system is brought up. The SYS.* leaves are not modelled; a module begins in one of
+/// their results.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum SystemState {
+    /// After SYS.CONFIG: leaves return SYS_NOT_READY.
+    Configured,
+    /// After SYS.KEY.CONFIG on all packages, all memory initialised by SYS.TDMR.INIT.
+    #[default]
+    Ready,
+}
+
 /// The module's own locking of page pairs: as shipped by default, or a what-if.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Locking {
@@ -50,6 +71,10 @@ pub struct ModuleConfig {
     pub dynamic: bool,
     /// Locking of page pairs.
     pub locking: Locking,
+    /// Interruption of DEMOTE and PROMOTE.
+    pub split_interrupt: SplitInterrupt,
+    /// System state at the start.
+    pub system: SystemState,
 }
 
 impl ModuleConfig {
@@ -66,6 +91,8 @@ impl ModuleConfig {
             packages: 1,
             dynamic: true,
             locking: Locking::default(),
+            split_interrupt: SplitInterrupt::default(),
+            system: SystemState::default(),
         }
     }
 

@@ -157,6 +157,7 @@ pub(super) mod tdr {
     use super::{Field, Half, field, half};
 
     pub(in crate::tdx) const WORDS: usize = 512;
+    pub(in crate::tdx) const FATAL: Half = half(0);
     pub(in crate::tdx) const NUM_TDCX: Half = half(4);
     pub(in crate::tdx) const CHLDCNT: usize = 1;
     pub(in crate::tdx) const LIFECYCLE: usize = 2;

@@ -13,6 +13,7 @@
 //! | `pamt`, `td`, `sept` | walks and checks that leaves share |
 //! | `leaves/` | the leaves, a file a family |
 //! | `audit` | invariants that hold between leaves |
+//! | `hardware`, `td_params` | what a leaf asks the CPU for, and reads of host memory |
 //! | `cost` | what is not a memory access, with its source |
 
 mod audit;
@@ -20,6 +21,7 @@ mod config;
 mod cost;
 mod cx;
 mod guests;
+mod hardware;
 mod kot;
 mod layout;
 mod leaves;
@@ -31,17 +33,22 @@ mod sept;
 mod setup;
 mod slots;
 mod td;
+mod td_params;
 mod trace;
 mod vcpu;
 
 pub use audit::Census;
-pub use config::{BackingLock, Locking, ModuleConfig, ModuleError, TargetLock};
+pub use config::{
+    BackingLock, Locking, ModuleConfig, ModuleError, SplitInterrupt, SystemState, TargetLock,
+};
 pub use cost::CostTable;
 pub use cx::{LockType, Mode};
 pub use layout::{HKID_SHIFT, Level, PageType};
-pub use leaves::sheets::{LeafSheet, LockSheet, leaf_costs, leaf_sheet};
+pub use leaves::sheets::{LeafSheet, LockSheet, leaf_sheet};
+pub use leaves::vp_enter::ExitCause;
 pub use memory::Object;
 pub use module::{Executed, Module};
 pub use sept::EntryState;
 pub use setup::TdPages;
+pub use td_params::TdParams;
 pub use trace::{Access, LockEvent, Trace};

@@ -5,26 +5,31 @@ use pamt_strategies::module::{
     Leaf, Operand, PamtOps, PamtPair, Regs, Status, StatusName, TdLeaves,
 };
 use pamt_strategies::platform::{Platform, Section, Words};
-use pamt_strategies::units::{Clock, Cycles, NodeId, PAGE_BYTES, Pfn, Region};
+use pamt_strategies::units::{Clock, CpuId, Cycles, NodeId, PAGE_BYTES, Pfn, Region};
 
-use super::config::{ModuleConfig, ModuleError};
+use super::config::{ModuleConfig, ModuleError, SystemState};
 use super::cost::{CostTable, Costs};
 use super::cx::{Cx, Exit, Fatal, Step};
 use super::guests::Guests;
+use super::hardware::Hardware;
 use super::kot::{KotState, MODULE_HKID};
 use super::layout::{Half, globals};
 use super::leaves;
+use super::leaves::vp_enter::ExitCause;
 use super::memory::Object;
 use super::slots::{Pool, SlotMap};
+use super::td_params::{TdParams, TdParamsBook};
 use super::trace::Trace;
 
+/// System state: after SYS.CONFIG.
+const SYS_CONFIGURED: u16 = 2;
 /// System state: leaves other than SYS.* may run.
 const SYS_READY: u16 = 3;
 /// System state: after a fatal error.
 const SYS_SHUTDOWN: u16 = 4;
 
-/// What VP.ENTER returns in RAX when an interrupt ended the guest's run: the exit reason.
-const EXTERNAL_INTERRUPT: u64 = 1;
+/// Who ends a guest's run, in messages.
+const TD_EXIT: &str = "a TD exit";
 
 /// A TDX module in a world.
 pub struct Module<P: Platform> {
@@ -35,6 +40,8 @@ pub struct Module<P: Platform> {
     nodes: usize,
     /// Which VCPU each CPU runs.
     pub(super) guests: Guests,
+    pub(super) hardware: Hardware,
+    pub(super) td_params: TdParamsBook,
     /// Record of each control page: TDR, TDVPR or Secure EPT page.
     pub(super) slots: SlotMap,
     pub(super) tds: Pool,
@@ -52,7 +59,7 @@ pub struct Executed {
 }
 
 impl<P: Platform> Module<P> {
-    /// A module in system state READY, with all memory unassigned.
+    /// A module with all memory unassigned.
     ///
     /// # Errors
     /// A configuration that cannot be.
@@ -64,9 +71,13 @@ impl<P: Platform> Module<P> {
         config.check()?;
         let words = Object::ALL.map(|object| object.words::<P>(build, config));
         let first = |at: Half, value: u16| (at.word, u64::from(value) << (16 * at.half));
-        let ready = first(globals::SYS_STATE, SYS_READY);
+        let state = match config.system {
+            SystemState::Configured => SYS_CONFIGURED,
+            SystemState::Ready => SYS_READY,
+        };
+        let system = first(globals::SYS_STATE, state);
         let own_key = first(globals::kot_state(MODULE_HKID), KotState::Reserved as u16);
-        for (word, value) in [ready, own_key] {
+        for (word, value) in [system, own_key] {
             words[Object::Globals as usize].poke(build, word, value);
         }
         Ok(Self {
@@ -76,6 +87,8 @@ impl<P: Platform> Module<P> {
             clock: P::clock(build),
             nodes: P::node_count(build),
             guests: Guests::new(P::cpu_count(build)),
+            hardware: Hardware::new(P::cpu_count(build)),
+            td_params: TdParamsBook::default(),
             slots: SlotMap::new(config.regions),
             tds: Pool::new(config.tds),
             vcpus: Pool::new(config.vcpus),
@@ -87,6 +100,21 @@ impl<P: Platform> Module<P> {
     #[must_use]
     pub fn config(&self) -> &ModuleConfig {
         &self.config
+    }
+
+    /// Writes TD_PARAMS to a host page: what MNG.INIT finds there.
+    pub fn write_td_params(&self, hpa: u64, params: TdParams) {
+        self.td_params.write(hpa, params);
+    }
+
+    /// Says whether RDSEED and PCONFIG find entropy from now on.
+    pub fn set_entropy(&self, available: bool) {
+        self.hardware.set_entropy(available);
+    }
+
+    /// Makes an interrupt pending on a CPU, until a leaf looks for one.
+    pub fn interrupt(&self, cpu: CpuId) {
+        self.hardware.interrupt(cpu);
     }
 
     pub(super) fn costs(&self) -> &Costs {
@@ -141,21 +169,44 @@ impl<P: Platform> Module<P> {
         Executed { regs: out, rmw: cx.rmw() }
     }
 
-    /// Ends the guest's run on this CPU: the TD exit of an interrupt, up to the return of VP.ENTER.
-    /// Outside a guest the status is OPERAND_INVALID|RAX.
-    pub fn exit(&self, cpu: &P::Cpu, trace: Option<&dyn Trace>) -> Executed {
+    /// Ends the guest's run on this CPU, up to the return of VP.ENTER. Outside a guest the status is
+    /// OPERAND_INVALID|RAX.
+    pub fn exit(&self, cpu: &P::Cpu, cause: ExitCause, trace: Option<&dyn Trace>) -> Executed {
         let cx = Cx::new(self, cpu, trace);
         let (_, after) = leaves::transition(self.costs(), Leaf::VpEnter).halves();
         P::observe(cpu, Observation::Begin(Op::TdExit));
         P::enter(cpu, Section::IrqOff);
-        let ended = leaves::vp_enter::leave(&cx);
-        let status = match self.conclude(&cx, Leaf::VpEnter, ended) {
-            Status::SUCCESS => Status(EXTERNAL_INTERRUPT),
+        let ended = leaves::vp_enter::leave_because(&cx, cause);
+        let status = match self.conclude(&cx, TD_EXIT, ended) {
+            Status::SUCCESS => cause.status(),
             other => other,
         };
         cx.spend(after);
         P::leave(cpu, Section::IrqOff);
         P::observe(cpu, Observation::End(Op::TdExit));
+        Executed { regs: Regs { rax: status.0, ..Regs::default() }, rmw: cx.rmw() }
+    }
+
+    /// What a migration leaf does to a TD's OP_STATE lock: takes it exclusively. These leaves are
+    /// the only ones that do, and none is modelled.
+    pub fn hold_op_state(&self, cpu: &P::Cpu, tdr: u64, trace: Option<&dyn Trace>) -> Executed {
+        self.migrate(cpu, trace, |cx| leaves::migration::hold(cx, tdr))
+    }
+
+    /// The end of such a leaf.
+    pub fn release_op_state(&self, cpu: &P::Cpu, tdr: u64, trace: Option<&dyn Trace>) -> Executed {
+        self.migrate(cpu, trace, |cx| leaves::migration::release(cx, tdr))
+    }
+
+    fn migrate(
+        &self,
+        cpu: &P::Cpu,
+        trace: Option<&dyn Trace>,
+        steps: impl FnOnce(&Cx<'_, P>) -> Step,
+    ) -> Executed {
+        let cx = Cx::new(self, cpu, trace);
+        let ended = steps(&cx);
+        let status = self.conclude(&cx, "a migration leaf", ended);
         Executed { regs: Regs { rax: status.0, ..Regs::default() }, rmw: cx.rmw() }
     }
 
@@ -166,16 +217,16 @@ impl<P: Platform> Module<P> {
             _ => return Status::with(StatusName::SysNotReady, Operand(0)),
         }
         let ended = leaves::run(cx, leaf, regs);
-        self.conclude(cx, leaf, ended)
+        self.conclude(cx, leaf.name(), ended)
     }
 
     /// Releases what the leaf holds, and says how it ended.
-    fn conclude(&self, cx: &Cx<'_, P>, leaf: Leaf, ended: Step) -> Status {
+    fn conclude(&self, cx: &Cx<'_, P>, who: &str, ended: Step) -> Status {
         let released = cx.release_all();
         match released.and(ended) {
             Ok(()) => Status::SUCCESS,
             Err(Exit::Status(status)) => status,
-            Err(Exit::Fatal(fatal)) => self.shut_down(cx, leaf, fatal),
+            Err(Exit::Fatal(fatal)) => self.shut_down(cx, who, fatal),
             Err(Exit::Full(kind)) => Self::out_of_records(cx, kind),
         }
     }
@@ -190,7 +241,7 @@ impl<P: Platform> Module<P> {
     }
 
     /// A fatal error: the module shuts down, and no later leaf runs.
-    fn shut_down(&self, cx: &Cx<'_, P>, leaf: Leaf, Fatal { what, pfn, value }: Fatal) -> Status {
+    fn shut_down(&self, cx: &Cx<'_, P>, who: &str, Fatal { what, pfn, value }: Fatal) -> Status {
         cx.store16(Object::Globals, 0, globals::SYS_STATE, SYS_SHUTDOWN);
         let page = pfn.map_or(String::new(), |pfn| format!(", pfn {:#x}", pfn.0));
         P::observe(
@@ -198,10 +249,7 @@ impl<P: Platform> Module<P> {
             Observation::Violation(Violation {
                 kind: ViolationKind::ModuleFatal,
                 region: pfn.map(Pfn::region),
-                detail: format!(
-                    "{} shut the module down: {what}{page}, found {value:#x}",
-                    leaf.name()
-                ),
+                detail: format!("{who} shut the module down: {what}{page}, found {value:#x}"),
             }),
         );
         Status::with(StatusName::SysShutdown, Operand(0))
@@ -249,6 +297,6 @@ impl<P: Platform> TdLeaves<P> for Module<P> {
     }
 
     fn td_exit(&self, cpu: &P::Cpu) -> Regs {
-        self.exit(cpu, None).regs
+        self.exit(cpu, ExitCause::Interrupt, None).regs
     }
 }

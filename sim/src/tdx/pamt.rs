@@ -145,12 +145,27 @@ impl<P: Platform> Cx<'_, P> {
         mode: Mode,
         operand: Operand,
     ) -> Step<Walked> {
+        self.need_pair_of(pfn, level)?;
+        self.acquire(entry_lock(pfn, level), mode, operand)?;
+        self.assigned_entry(pfn, level)
+    }
+
+    /// The same without any lock (RANGE.BLOCK).
+    pub(super) fn implicit_unlocked(&self, pfn: Pfn, level: Level) -> Step<Walked> {
+        self.need_pair_of(pfn, level)?;
+        self.assigned_entry(pfn, level)
+    }
+
+    fn need_pair_of(&self, pfn: Pfn, level: Level) -> Step {
         let (object, base) = entry_at(pfn, Level::M2);
         let above = layout::q0_type(self.load(object, base));
         if level == Level::K4 && self.is_leaf(Level::M2, above) {
             return fatal("implicit access to a page without a page pair", Some(pfn), above as u64);
         }
-        self.acquire(entry_lock(pfn, level), mode, operand)?;
+        Ok(())
+    }
+
+    fn assigned_entry(&self, pfn: Pfn, level: Level) -> Step<Walked> {
         let (object, base) = entry_at(pfn, level);
         let q0 = self.load(object, base);
         match layout::q0_type(q0) {

@@ -28,6 +28,9 @@ pub(super) const STATE_MASK: u64 = 0xF;
 /// The entry is one of 512 that DEMOTE wrote alike: its page is the one named plus its index.
 const SPLIT: u64 = 1 << 8;
 
+/// First of nine bits of a pending 2 MiB entry: the progress of ACCEPT (bits are the model's choice).
+const ACCEPTED_SHIFT: u32 = 54;
+
 /// State of an entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum EntryState {
@@ -90,6 +93,16 @@ pub(super) const fn split_value(state: EntryState, first: Pfn) -> u64 {
 /// The same value in another state.
 pub(super) const fn with_state(value: u64, state: EntryState) -> u64 {
     value & !STATE_MASK | state as u64
+}
+
+/// How many 4 KiB of a pending 2 MiB page an interrupted ACCEPT has zeroed.
+pub(super) const fn accepted(value: u64) -> u64 {
+    value >> ACCEPTED_SHIFT & 0x1ff
+}
+
+/// The same value with that number.
+pub(super) const fn with_accepted(value: u64, pages: u64) -> u64 {
+    value & !(0x1ff << ACCEPTED_SHIFT) | pages << ACCEPTED_SHIFT
 }
 
 /// The page in an entry's value.

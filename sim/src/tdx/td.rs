@@ -116,12 +116,22 @@ impl<P: Platform> Cx<'_, P> {
 
     /// The TD's keys are configured and its TDCS pages are there; maps TDCS.
     pub(super) fn need_tdcs(&self, td: &Td) -> Step {
+        self.need_sound(td)?;
         self.need_keys(td)?;
         if self.num_tdcx(td) < TDCX_PAGES {
             return fail(StatusName::TdcsNotAllocated, Operand::TDCS);
         }
         self.spend(self.module.costs().map_hit);
         Ok(())
+    }
+
+    /// The TD has not met a fatal error. Leaves that tear it down do not ask.
+    pub(super) fn need_sound(&self, td: &Td) -> Step {
+        if self.load16(Object::Tdr, td.tdr, tdr::FATAL) == 0 {
+            Ok(())
+        } else {
+            fail(StatusName::TdFatal, Operand::TDR)
+        }
     }
 
     pub(super) fn need_keys(&self, td: &Td) -> Step {

@@ -2,7 +2,7 @@
 //! invariant as long as one call follows the other.
 
 use pamt_sim::stepped::{Stepped, SteppedBuild};
-use pamt_sim::tdx::{CostTable, Locking, Module, ModuleConfig};
+use pamt_sim::tdx::{CostTable, ExitCause, Locking, Module, ModuleConfig};
 use pamt_strategies::module::{Leaf, Regs};
 use pamt_strategies::units::{PAGE_BYTES, PAGES_PER_REGION};
 use proptest::collection::vec;
@@ -76,7 +76,7 @@ fn run(config: &ModuleConfig, calls: &[(usize, Option<Leaf>, Regs)]) -> Result<(
         let cpu = &cpus[*cpu];
         match leaf {
             Some(leaf) => module.execute(cpu, *leaf, *regs, None),
-            None => module.exit(cpu, None),
+            None => module.exit(cpu, ExitCause::Interrupt, None),
         };
         let violations = cpu.take_violations();
         prop_assert!(violations.is_empty(), "{leaf:?} {regs:x?}: {violations:?}");

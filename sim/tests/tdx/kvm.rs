@@ -4,7 +4,7 @@
 use std::rc::Rc;
 
 use pamt_sim::stepped::{Stepped, SteppedBuild, SteppedCpu};
-use pamt_sim::tdx::{Census, CostTable, Module, ModuleConfig};
+use pamt_sim::tdx::{Census, CostTable, ExitCause, Module, ModuleConfig};
 use pamt_strategies::module::{Leaf, Regs, Status, StatusName};
 use pamt_strategies::units::{Pfn, Region};
 
@@ -182,7 +182,7 @@ impl Kvm {
         };
         self.call(cpu, Leaf::VpEnter, regs(tdvpr, 0));
         self.call(cpu, Leaf::TdgMemPageAccept, regs(gpa | level, 0));
-        self.module.exit(&self.cpus[cpu], None);
+        self.module.exit(&self.cpus[cpu], ExitCause::Interrupt, None);
         self.td(slot).mapped.push(Mapped { gpa, page, large });
     }
 

@@ -1,6 +1,6 @@
 //! The life of a TD through all leaves, each with its published number of locked instructions.
 
-use pamt_sim::tdx::{Census, ModuleConfig};
+use pamt_sim::tdx::{Census, ExitCause, ModuleConfig};
 use pamt_strategies::module::{Leaf, Operand, Regs, Status, StatusName};
 use pamt_strategies::units::{Pfn, Region};
 
@@ -59,7 +59,7 @@ fn build(w: &World<'_>) {
 fn in_guest(w: &World<'_>, entry_rmw: u32, body: impl FnOnce()) {
     w.counts(Leaf::VpEnter, regs(tdvpr(), 0), entry_rmw);
     body();
-    assert_eq!(w.module.exit(w.cpu, None).rmw, 5);
+    assert_eq!(w.module.exit(w.cpu, ExitCause::Interrupt, None).rmw, 5);
 }
 
 /// One package, one key id. A timer interrupt may end a call.
@@ -116,7 +116,7 @@ fn a_page_leaves_a_running_td_only_blocked_and_tracked() {
         let status = |name| Status::with(name, Operand::RCX);
         assert_eq!(remove().regs.status(), status(StatusName::GpaRangeNotBlocked));
         w.counts(Leaf::VpEnter, regs(tdvpr(), 0), 10);
-        w.module.exit(w.cpu, None);
+        w.module.exit(w.cpu, ExitCause::Interrupt, None);
         w.counts(Leaf::MemRangeBlock, regs(0x1000, tdr()), 14);
         let again = w.call(Leaf::MemRangeBlock, regs(0x1000, tdr())).regs.status();
         assert_eq!(again, status(StatusName::GpaRangeAlreadyBlocked));
@@ -151,7 +151,7 @@ fn a_large_page_is_split_and_merged_and_its_pair_goes_in_and_out() {
         for page in 0..512 {
             w.counts(Leaf::TdgMemPageAccept, regs(gpa + page * 4096, 0), 3);
         }
-        w.module.exit(w.cpu, None);
+        w.module.exit(w.cpu, ExitCause::Interrupt, None);
         w.counts(Leaf::MemRangeBlock, regs(gpa | 1, tdr()), 14);
         w.counts(Leaf::MemTrack, regs(tdr(), 0), 10);
         let merged = w.counts(Leaf::MemPagePromote, regs(gpa | 1, tdr()), 23);

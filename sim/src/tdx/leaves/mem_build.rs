@@ -8,12 +8,36 @@ use pamt_strategies::units::PAGE_BYTES;
 use crate::tdx::HKID_SHIFT;
 use crate::tdx::cx::{Cx, Mode, Step, fail};
 use crate::tdx::layout::{PageType, globals, tdcs};
+use crate::tdx::leaves::sheets::notation::*;
 use crate::tdx::memory::Object;
 use crate::tdx::sept::{self, EntryState, report_entry};
 use crate::tdx::td::OpState;
 
 /// Bytes that one MR.EXTEND measures.
 const EXTEND_BYTES: u64 = 256;
+
+/// Sheet of [`add`].
+pub(super) const ADD: LeafSheet = LeafSheet {
+    leaf: Leaf::MemPageAdd,
+    summary: "adds an initial page with its contents",
+    locks: &[TDR_RDX_X, lock("walk to the page", X, O::R8)],
+    rmw: (13, 13),
+    pamt: "NDA to REG, page_count + 1",
+    work: "4 KiB copy, one SHA-384 block; chldcnt and entry by plain stores",
+    costs: &[SCAN, DIRECT_STORE, SHA384],
+    statuses: &[
+        (St::OperandInvalid, &[O::RCX, O::RDX, O::R8, O::R9]),
+        (St::OperandAddrRangeError, &[O::RDX, O::R8]),
+        (St::PageMetadataIncorrect, &[O::RDX, O::R8]),
+        (St::TdFatal, &[O::TDR]),
+        (St::TdKeysNotConfigured, &[O::TDR]),
+        (St::TdcsNotAllocated, &[O::TDCS]),
+        (St::OpStateIncorrect, &[]),
+        (St::EptWalkFailed, &[O::RCX]),
+        (St::EptEntryStateIncorrect, &[O::RCX]),
+        (St::MissingPamtPagePair, &[O::R8]),
+    ],
+};
 
 /// TDH.MEM.PAGE.ADD: RCX = GPA, RDX = TDR, R8 = page, R9 = source page.
 pub(super) fn add<P: Platform>(cx: &Cx<'_, P>, regs: &mut Regs) -> Step {
@@ -38,6 +62,28 @@ pub(super) fn add<P: Platform>(cx: &Cx<'_, P>, regs: &mut Regs) -> Step {
     Ok(())
 }
 
+/// Sheet of [`extend`].
+pub(super) const EXTEND: LeafSheet = LeafSheet {
+    leaf: Leaf::MrExtend,
+    summary: "measures 256 bytes of an initial page",
+    locks: &[TDR_RDX_X],
+    rmw: (6, 6),
+    pamt: "none",
+    work: "three SHA-384 blocks",
+    costs: &[SCAN, SHA384],
+    statuses: &[
+        (St::OperandInvalid, &[O::RCX, O::RDX]),
+        (St::OperandAddrRangeError, &[O::RDX]),
+        (St::PageMetadataIncorrect, &[O::RDX]),
+        (St::TdFatal, &[O::TDR]),
+        (St::TdKeysNotConfigured, &[O::TDR]),
+        (St::TdcsNotAllocated, &[O::TDCS]),
+        (St::OpStateIncorrect, &[]),
+        (St::EptWalkFailed, &[O::RCX]),
+        (St::EptEntryNotPresent, &[O::RCX]),
+    ],
+};
+
 /// TDH.MR.EXTEND: RCX = GPA of 256 bytes, RDX = TDR.
 pub(super) fn extend<P: Platform>(cx: &Cx<'_, P>, regs: &mut Regs) -> Step {
     if !regs.rcx.is_multiple_of(EXTEND_BYTES) {
@@ -59,6 +105,27 @@ pub(super) fn extend<P: Platform>(cx: &Cx<'_, P>, regs: &mut Regs) -> Step {
     cx.spend_times(cx.module.costs().sha384_block, 3);
     Ok(())
 }
+
+/// Sheet of [`finalize`].
+pub(super) const FINALIZE: LeafSheet = LeafSheet {
+    leaf: Leaf::MrFinalize,
+    summary: "ends the build of a TD",
+    locks: &[TDR_RCX_X],
+    rmw: (7, 7),
+    pamt: "none",
+    work: "SHA-384 of the end; td_build_count XADD",
+    costs: &[SHA384],
+    statuses: &[
+        (St::OperandInvalid, &[O::RCX]),
+        (St::OperandAddrRangeError, &[O::RCX]),
+        (St::PageMetadataIncorrect, &[O::RCX]),
+        (St::TdFatal, &[O::TDR]),
+        (St::TdKeysNotConfigured, &[O::TDR]),
+        (St::TdcsNotAllocated, &[O::TDCS]),
+        (St::OpStateIncorrect, &[]),
+        (St::NoVcpus, &[]),
+    ],
+};
 
 /// TDH.MR.FINALIZE: RCX = TDR.
 pub(super) fn finalize<P: Platform>(cx: &Cx<'_, P>, regs: &mut Regs) -> Step {

@@ -5,9 +5,33 @@ use pamt_strategies::platform::Platform;
 
 use crate::tdx::cx::{Cx, Mode, Step, fail};
 use crate::tdx::layout::{Level, PageType};
+use crate::tdx::leaves::sheets::notation::*;
 use crate::tdx::pamt::Walked;
 use crate::tdx::sept::{self, EntryState};
 use crate::tdx::td::BUILT;
+
+/// Sheet of [`aug`].
+pub(super) const AUG: LeafSheet = LeafSheet {
+    leaf: Leaf::MemPageAug,
+    summary: "adds a pending page to a TD; 2 MiB pages: 19 locked instructions",
+    locks: &[TDR_RDX_S, OP_STATE, TREE_S, ENTRY, lock("walk to the page", X, O::R8)],
+    rmw: (19, 21),
+    pamt: "NDA to REG, page_count + 1 (4 KiB)",
+    work: "entry CMPXCHG to PENDING; chldcnt XADD; the page is not touched",
+    costs: &[],
+    statuses: &[
+        (St::OperandInvalid, &[O::RCX, O::RDX, O::R8]),
+        (St::OperandAddrRangeError, &[O::RDX, O::R8]),
+        (St::PageMetadataIncorrect, &[O::RDX, O::R8]),
+        (St::TdFatal, &[O::TDR]),
+        (St::TdKeysNotConfigured, &[O::TDR]),
+        (St::TdcsNotAllocated, &[O::TDCS]),
+        (St::OpStateIncorrect, &[]),
+        (St::EptWalkFailed, &[O::RCX]),
+        (St::EptEntryStateIncorrect, &[O::RCX]),
+        (St::MissingPamtPagePair, &[O::R8]),
+    ],
+};
 
 /// TDH.MEM.PAGE.AUG: RCX = GPA | level, RDX = TDR, R8 = page. The page is neither read nor written.
 pub(super) fn aug<P: Platform>(cx: &Cx<'_, P>, regs: &mut Regs) -> Step {
@@ -44,6 +68,30 @@ fn walk_free_region<P: Platform>(cx: &Cx<'_, P>, hpa: u64) -> Step<Walked> {
 /// States that PAGE.REMOVE takes a page from.
 const REMOVABLE: &[EntryState] =
     &[EntryState::Mapped, EntryState::Blocked, EntryState::Pending, EntryState::PendingBlocked];
+
+/// Sheet of [`remove`].
+pub(super) const REMOVE: LeafSheet = LeafSheet {
+    leaf: Leaf::MemPageRemove,
+    summary: "takes a page from a TD that has its key",
+    locks: &[TDR_RDX_S, OP_STATE, TREE_S, ENTRY, lock("4 KiB entry of the page", X, O::RCX)],
+    rmw: (16, 18),
+    pamt: "REG to NDA, page_count - 1 (hint in RCX)",
+    work: "chldcnt XADD; entry CMPXCHG to FREE",
+    costs: &[],
+    statuses: &[
+        (St::OperandInvalid, &[O::RCX, O::RDX]),
+        (St::OperandAddrRangeError, &[O::RDX]),
+        (St::PageMetadataIncorrect, &[O::RDX]),
+        (St::TdFatal, &[O::TDR]),
+        (St::TdKeysNotConfigured, &[O::TDR]),
+        (St::TdcsNotAllocated, &[O::TDCS]),
+        (St::OpStateIncorrect, &[]),
+        (St::EptWalkFailed, &[O::RCX]),
+        (St::EptEntryStateIncorrect, &[O::RCX]),
+        (St::GpaRangeNotBlocked, &[O::RCX]),
+        (St::TlbTrackingNotDone, &[O::RCX]),
+    ],
+};
 
 /// TDH.MEM.PAGE.REMOVE: RCX = GPA | level, RDX = TDR. Out: RCX = page, with the removal hint.
 /// The page's entry is reached without a walk: the 2 MiB entry is not locked.

@@ -6,9 +6,33 @@ use pamt_strategies::units::Pfn;
 
 use crate::tdx::cx::{Cx, Mode, Step, fail};
 use crate::tdx::layout::{Level, PageType};
+use crate::tdx::leaves::sheets::notation::*;
 use crate::tdx::memory::{Object, SEPT_ENTRIES};
 use crate::tdx::sept::{self, EntryState, ROOT_LEVEL};
 use crate::tdx::td::BUILT;
+
+/// Sheet of [`add`].
+pub(super) const ADD: LeafSheet = LeafSheet {
+    leaf: Leaf::MemSeptAdd,
+    summary: "adds a table to the Secure EPT",
+    locks: &[TDR_RDX_S, OP_STATE, TREE_S, ENTRY, lock("walk to the table's page", X, O::R8)],
+    rmw: (22, 22),
+    pamt: "NDA to EPT, page_count + 1",
+    work: "4 KiB MOVDIR64B; chldcnt XADD",
+    costs: &[DIRECT_STORE],
+    statuses: &[
+        (St::OperandInvalid, &[O::RCX, O::RDX, O::R8]),
+        (St::OperandAddrRangeError, &[O::RDX, O::R8]),
+        (St::PageMetadataIncorrect, &[O::RDX, O::R8]),
+        (St::TdFatal, &[O::TDR]),
+        (St::TdKeysNotConfigured, &[O::TDR]),
+        (St::TdcsNotAllocated, &[O::TDCS]),
+        (St::OpStateIncorrect, &[]),
+        (St::EptWalkFailed, &[O::RCX]),
+        (St::EptEntryStateIncorrect, &[O::RCX]),
+        (St::MissingPamtPagePair, &[O::R8]),
+    ],
+};
 
 /// TDH.MEM.SEPT.ADD: RCX = GPA | level of the entry that will point to the table, RDX = TDR, R8 =
 /// table page.
@@ -28,6 +52,37 @@ pub(super) fn add<P: Platform>(cx: &Cx<'_, P>, regs: &mut Regs) -> Step {
     cx.write_entry_locked(entry, sept::value(EntryState::NlMapped, page.pfn));
     Ok(())
 }
+
+/// Sheet of [`remove`].
+pub(super) const REMOVE: LeafSheet = LeafSheet {
+    leaf: Leaf::MemSeptRemove,
+    summary: "takes an empty table from the Secure EPT",
+    locks: &[
+        TDR_RDX_S,
+        OP_STATE,
+        TREE_X,
+        ENTRY,
+        lock("4 KiB entry of the table's page", X, O::RCX),
+    ],
+    rmw: (17, 18),
+    pamt: "EPT to NDA, page_count - 1 (hint in RCX)",
+    work: "scan of the table; chldcnt XADD",
+    costs: &[SCAN],
+    statuses: &[
+        (St::OperandInvalid, &[O::RCX, O::RDX]),
+        (St::OperandAddrRangeError, &[O::RDX]),
+        (St::PageMetadataIncorrect, &[O::RDX]),
+        (St::TdFatal, &[O::TDR]),
+        (St::TdKeysNotConfigured, &[O::TDR]),
+        (St::TdcsNotAllocated, &[O::TDCS]),
+        (St::OpStateIncorrect, &[]),
+        (St::EptWalkFailed, &[O::RCX]),
+        (St::EptEntryStateIncorrect, &[O::RCX]),
+        (St::GpaRangeNotBlocked, &[O::RCX]),
+        (St::TlbTrackingNotDone, &[O::RCX]),
+        (St::EptPageNotFree, &[O::RCX]),
+    ],
+};
 
 /// TDH.MEM.SEPT.REMOVE: RCX = GPA | level of the entry that points to the table, RDX = TDR. Out: RCX
 /// = table page, with the removal hint.

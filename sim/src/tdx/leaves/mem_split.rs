@@ -3,17 +3,23 @@
 //! DEMOTE takes the page pair of the region that it splits, and walks the regions of both backing
 //! pages shared, like PAMT.ADD but without the exemption for its own region. It runs outside any lock
 //! of the kernel for page pairs, so an ADD or REMOVE on a region that holds a backing page can make
-//! either of the two BUSY. Interruption before the commit is not modelled: hosts that use large
-//! pages require a module whose DEMOTE is not interruptible (features0 bit 51).
+//! either of the two BUSY.
+//!
+//! Up to their commit both can end with INTERRUPTED_RESTARTABLE, nothing done, and nothing bounds how
+//! often; hosts with large pages require a module that defers interrupts here (TDX_FEATURES0 bit 51),
+//! which is the default. INTERRUPTED_BUSY belongs to the tables of L2 VMs, which are not modelled.
 
 use pamt_strategies::measure::Observation;
 use pamt_strategies::module::{Operand, Regs, StatusName};
 use pamt_strategies::platform::{BulkKind, Platform, Until, Words};
 use pamt_strategies::units::{PAGES_PER_REGION, Pfn};
 
+use crate::tdx::config::SplitInterrupt;
 use crate::tdx::cx::{Cx, Mode, Step, fail, fatal};
+use crate::tdx::hardware::InterruptWatch;
 use crate::tdx::layout::{self, Level, PageType};
 use crate::tdx::leaves::phymem_pamt;
+use crate::tdx::leaves::sheets::notation::*;
 use crate::tdx::memory::{Object, SEPT_ENTRIES};
 use crate::tdx::pamt::{Walked, entry_at, entry_lock};
 use crate::tdx::sept::{self, EntryState};
@@ -22,9 +28,46 @@ use crate::tdx::td::{BUILT, Td};
 const SPLITTABLE: &[EntryState] =
     &[EntryState::Mapped, EntryState::Blocked, EntryState::Pending, EntryState::PendingBlocked];
 
+/// Sheet of [`demote`].
+pub(super) const DEMOTE: LeafSheet = LeafSheet {
+    leaf: Leaf::MemPageDemote,
+    summary: "splits a 2 MiB page; takes the pair of its region in R12 and R13",
+    locks: &[
+        TDR_RDX_S,
+        OP_STATE,
+        TREE_S,
+        ENTRY,
+        lock("walk to the new table's page", X, O::R8),
+        lock("2 MiB entry of the page", X, O::RCX),
+        lock("walk to backing page 0", S, O::R12),
+        lock("walk to backing page 1", S, O::R13),
+    ],
+    rmw: (34, 39),
+    pamt: "new table NDA to EPT, + 1; 2 MiB REG to PAMT, page_count 512",
+    work: "4 KiB table and 8 KiB of PAMT entries by MOVDIR64B; 2 bitmap BTS",
+    costs: &[DIRECT_STORE],
+    statuses: &[
+        (St::OperandInvalid, &[O::RCX, O::RDX, O::R8, O::R12, O::R13]),
+        (St::OperandAddrRangeError, &[O::RDX, O::R8, O::R12, O::R13]),
+        (St::PageMetadataIncorrect, &[O::RDX, O::R8]),
+        (St::TdFatal, &[O::TDR]),
+        (St::TdKeysNotConfigured, &[O::TDR]),
+        (St::TdcsNotAllocated, &[O::TDCS]),
+        (St::OpStateIncorrect, &[]),
+        (St::EptWalkFailed, &[O::RCX]),
+        (St::EptEntryStateIncorrect, &[O::RCX]),
+        (St::MissingPamtPagePair, &[O::R8]),
+        (St::GpaRangeNotBlocked, &[O::RCX]),
+        (St::TlbTrackingNotDone, &[O::RCX]),
+        (St::PageNotFree, &[O::R12, O::R13]),
+        (St::InterruptedRestartable, &[]),
+    ],
+};
+
 /// TDH.MEM.PAGE.DEMOTE: RCX = GPA | level 1, RDX = TDR, R8 = page of the new table, R12 and R13 =
 /// the pair (dynamic mode).
 pub(super) fn demote<P: Platform>(cx: &Cx<'_, P>, regs: &mut Regs) -> Step {
+    let watch = cx.watch_interrupts();
     let gpa = sept::gpa_operand(regs.rcx, 1..=1)?;
     let td = cx.td(regs.rdx, Mode::Shared, Operand::RDX)?;
     cx.lock_op_state(&td, BUILT)?;
@@ -36,6 +79,7 @@ pub(super) fn demote<P: Platform>(cx: &Cx<'_, P>, regs: &mut Regs) -> Step {
     let page = sept::page_of(found, entry);
     let large = cx.implicit(page, Level::M2, Mode::Exclusive, Operand::RCX)?;
     cx.need_tlb_tracked(&td, found, cx.bepoch(large))?;
+    need_no_interrupt(cx, watch)?;
     take_pair(cx, large, &td, regs)?;
     let state = unblocked(EntryState::of(found));
     cx.new_table_of(table.pfn, sept::split_value(state, page))?;
@@ -44,6 +88,16 @@ pub(super) fn demote<P: Platform>(cx: &Cx<'_, P>, regs: &mut Regs) -> Step {
     cx.add_children(&td, 1);
     cx.write_entry_locked(entry, sept::value(EntryState::NlMapped, table.pfn));
     Ok(())
+}
+
+/// The last point before the commit.
+fn need_no_interrupt<P: Platform>(cx: &Cx<'_, P>, watch: InterruptWatch) -> Step {
+    match cx.module.config().split_interrupt {
+        SplitInterrupt::Restartable if cx.interrupted(watch) => {
+            fail(StatusName::InterruptedRestartable, Operand(0))
+        }
+        _ => Ok(()),
+    }
 }
 
 const fn unblocked(state: EntryState) -> EntryState {
@@ -80,9 +134,43 @@ fn take_pair<P: Platform>(cx: &Cx<'_, P>, large: Walked, td: &Td, regs: &Regs) -
     Ok(())
 }
 
+/// Sheet of [`promote`].
+pub(super) const PROMOTE: LeafSheet = LeafSheet {
+    leaf: Leaf::MemPagePromote,
+    summary: "merges 512 pages; returns the pair of their region in R12 and R13",
+    locks: &[
+        TDR_RDX_S,
+        OP_STATE,
+        TREE_X,
+        ENTRY,
+        lock("4 KiB entry of the table's page", X, O::RCX),
+        lock("2 MiB entry of the pages", X, O::RCX),
+    ],
+    rmw: (22, 23),
+    pamt: "table EPT to NDA, - 1; 2 MiB PAMT to REG",
+    work: "scan of the table; 2 bitmap BTR",
+    costs: &[SCAN],
+    statuses: &[
+        (St::OperandInvalid, &[O::RCX, O::RDX]),
+        (St::OperandAddrRangeError, &[O::RDX]),
+        (St::PageMetadataIncorrect, &[O::RDX]),
+        (St::TdFatal, &[O::TDR]),
+        (St::TdKeysNotConfigured, &[O::TDR]),
+        (St::TdcsNotAllocated, &[O::TDCS]),
+        (St::OpStateIncorrect, &[]),
+        (St::EptWalkFailed, &[O::RCX]),
+        (St::EptEntryStateIncorrect, &[O::RCX]),
+        (St::EptInvalidPromoteConditions, &[O::RCX]),
+        (St::GpaRangeNotBlocked, &[O::RCX]),
+        (St::TlbTrackingNotDone, &[O::RCX]),
+        (St::InterruptedRestartable, &[]),
+    ],
+};
+
 /// TDH.MEM.PAGE.PROMOTE: RCX = GPA | level 1, RDX = TDR. Out: RCX = page of the table with the
 /// removal hint, R12 and R13 = the pair.
 pub(super) fn promote<P: Platform>(cx: &Cx<'_, P>, regs: &mut Regs) -> Step {
+    let watch = cx.watch_interrupts();
     let gpa = sept::gpa_operand(regs.rcx, 1..=1)?;
     let td = cx.td(regs.rdx, Mode::Shared, Operand::RDX)?;
     cx.lock_op_state(&td, BUILT)?;
@@ -95,6 +183,7 @@ pub(super) fn promote<P: Platform>(cx: &Cx<'_, P>, regs: &mut Regs) -> Step {
     let (state, first) = promotable(cx, table_page)?;
     cx.acquire(entry_lock(first, Level::M2), Mode::Exclusive, Operand::RCX)?;
     cx.need_tlb_tracked(&td, found, cx.bepoch(table))?;
+    need_no_interrupt(cx, watch)?;
     return_pair(cx, first, &td, regs)?;
     cx.free_table(table_page);
     cx.unassign(table);

@@ -6,18 +6,34 @@
 
 use pamt_strategies::module::{Operand, Regs, StatusName};
 use pamt_strategies::platform::{Platform, Until, Words};
-use pamt_strategies::units::Cycles;
 
 use crate::tdx::cx::{Cx, LockAt, LockType, Mode, Step, fail};
 use crate::tdx::kot::{KotState, PRIVATE_HKIDS};
 use crate::tdx::layout::{globals, tdcs, tdr, wbt};
+use crate::tdx::leaves::sheets::notation::*;
 use crate::tdx::memory::Object;
 use crate::tdx::td::{Lifecycle, OpState, TDCX_PAGES};
 
 /// Blocks of a package's cache, as CACHE.WB goes through them.
 const CACHE_BLOCKS: u64 = 16;
-/// Period of the timer interrupt that CACHE.WB yields to (HZ = 250).
-const TICK_NS: f64 = 4e6;
+
+/// Sheet of [`vpflushdone`].
+pub(super) const VPFLUSHDONE: LeafSheet = LeafSheet {
+    leaf: Leaf::MngVpflushdone,
+    summary: "says that all VCPUs of a TD are flushed",
+    locks: &[TDR_RCX_X, KOT_X],
+    rmw: (8, 9),
+    pamt: "none",
+    work: "KOT entry ASSIGNED to FLUSHED; life cycle to BLOCKED",
+    costs: &[],
+    statuses: &[
+        (St::OperandInvalid, &[O::RCX]),
+        (St::OperandAddrRangeError, &[O::RCX]),
+        (St::PageMetadataIncorrect, &[O::RCX]),
+        (St::LifecycleStateIncorrect, &[O::TDR]),
+        (St::FlushvpNotDone, &[]),
+    ],
+};
 
 /// TDH.MNG.VPFLUSHDONE: RCX = TDR.
 pub(super) fn vpflushdone<P: Platform>(cx: &Cx<'_, P>, regs: &mut Regs) -> Step {
@@ -43,7 +59,27 @@ pub(super) fn vpflushdone<P: Platform>(cx: &Cx<'_, P>, regs: &mut Regs) -> Step 
     Ok(())
 }
 
-/// TDH.PHYMEM.CACHE.WB: RCX = 0 starts, 1 resumes. At least one block is done a call; a timer
+/// Sheet of [`cache_wb`].
+pub(super) const CACHE_WB: LeafSheet = LeafSheet {
+    leaf: Leaf::PhymemCacheWb,
+    summary: "writes a package's caches back; one more locked instruction a key id",
+    locks: &[
+        lock("WBT entry of the package", X, O::WBCACHE),
+        lock("KOT (held for the whole call)", S, O::KOT),
+    ],
+    rmw: (5, 2051),
+    pamt: "none",
+    work: "16 blocks; a timer interrupt ends the call, RCX = 1 resumes",
+    costs: &[SCAN, "tdx.cache_wb_block_ns"],
+    statuses: &[
+        (St::OperandInvalid, &[O::RCX]),
+        (St::NoHkidReadyToWbcache, &[]),
+        (St::WbcacheResumeError, &[O::RCX]),
+        (St::InterruptedResumable, &[]),
+    ],
+};
+
+/// TDH.PHYMEM.CACHE.WB: RCX = 0 starts, 1 resumes. At least one block is done a call; an
 /// interrupt then ends it.
 pub(super) fn cache_wb<P: Platform>(cx: &Cx<'_, P>, regs: &mut Regs) -> Step {
     if regs.rcx > 1 {
@@ -86,13 +122,11 @@ fn flushed_hkid<P: Platform>(cx: &Cx<'_, P>, package: usize, from: u64) -> Optio
 }
 
 fn write_back<P: Platform>(cx: &Cx<'_, P>, base: usize, first: u64) -> Step {
-    let tick = cx.module.cycles(TICK_NS);
-    let period = |now: Cycles| now.0 / tick.0;
-    let begun = period(P::now(cx.cpu));
+    let watch = cx.watch_interrupts();
     for block in first..CACHE_BLOCKS {
         cx.spend(cx.module.costs().cache_wb_block);
         let next = block + 1;
-        if next < CACHE_BLOCKS && period(P::now(cx.cpu)) != begun {
+        if next < CACHE_BLOCKS && cx.interrupted(watch) {
             cx.store(Object::Wbt, base + wbt::NEXT_BLOCK, next);
             return fail(StatusName::InterruptedResumable, Operand(0));
         }
@@ -100,6 +134,24 @@ fn write_back<P: Platform>(cx: &Cx<'_, P>, base: usize, first: u64) -> Step {
     cx.store(Object::Wbt, base + wbt::NEXT_BLOCK, 0);
     Ok(())
 }
+
+/// Sheet of [`freeid`].
+pub(super) const FREEID: LeafSheet = LeafSheet {
+    leaf: Leaf::MngKeyFreeid,
+    summary: "frees a TD's key id",
+    locks: &[TDR_RCX_X, KOT_X],
+    rmw: (8, 8),
+    pamt: "none",
+    work: "KOT entry FLUSHED to FREE; life cycle to TEARDOWN",
+    costs: &[],
+    statuses: &[
+        (St::OperandInvalid, &[O::RCX]),
+        (St::OperandAddrRangeError, &[O::RCX]),
+        (St::PageMetadataIncorrect, &[O::RCX]),
+        (St::LifecycleStateIncorrect, &[O::TDR]),
+        (St::WbcacheNotComplete, &[]),
+    ],
+};
 
 /// TDH.MNG.KEY.FREEID: RCX = TDR.
 pub(super) fn freeid<P: Platform>(cx: &Cx<'_, P>, regs: &mut Regs) -> Step {
@@ -114,3 +166,15 @@ pub(super) fn freeid<P: Platform>(cx: &Cx<'_, P>, regs: &mut Regs) -> Step {
     cx.set_lifecycle(&td, Lifecycle::Teardown);
     Ok(())
 }
+
+/// Sheet of TDH.MNG.KEY.RECLAIMID, which does nothing.
+pub(super) const RECLAIMID: LeafSheet = LeafSheet {
+    leaf: Leaf::MngKeyReclaimid,
+    summary: "does nothing, always SUCCESS",
+    locks: &[],
+    rmw: (0, 0),
+    pamt: "none",
+    work: "none",
+    costs: &[],
+    statuses: &[],
+};

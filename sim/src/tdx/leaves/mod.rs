@@ -6,6 +6,7 @@ mod mem_page;
 mod mem_sept;
 mod mem_split;
 mod mem_track;
+pub(super) mod migration;
 mod mng;
 mod mng_key;
 mod phymem_page;
@@ -24,6 +25,9 @@ use super::cx::{Cx, Step, fail};
 /// Runs the steps of a leaf. Output registers are written in place. A CPU that is in a guest can make
 /// a TDCALL, any other a SEAMCALL.
 pub(super) fn run<P: Platform>(cx: &Cx<'_, P>, leaf: Leaf, regs: &mut Regs) -> Step {
+    if regs.rax >> 16 & 0xff > sheets::leaf_sheet(leaf).most_version() {
+        return fail(StatusName::OperandInvalid, Operand::RAX);
+    }
     match (leaf, cx.module.guests.on(P::cpu(cx.cpu))) {
         (Leaf::TdgMemPageAccept, Some(tdvpr)) => return accept::accept(cx, tdvpr, regs),
         (Leaf::TdgMemPageAccept, None) | (_, Some(_)) => {

@@ -6,11 +6,24 @@ use pamt_strategies::units::PAGE_BYTES;
 
 use crate::tdx::cx::{Cx, Mode, Step, fail};
 use crate::tdx::layout::{self, HKID_SHIFT, Level, PageType};
+use crate::tdx::leaves::sheets::notation::*;
 use crate::tdx::pamt::Walked;
 use crate::tdx::td::Lifecycle;
 
 /// RDMD, RCX out: the entry has a level below it.
 const NON_LEAF: u64 = 1 << 63;
+
+/// Sheet of [`rdmd`].
+pub(super) const RDMD: LeafSheet = LeafSheet {
+    leaf: Leaf::PhymemPageRdmd,
+    summary: "reads the metadata of a page at the level asked for",
+    locks: &[lock("walk to the page", S, O::RCX)],
+    rmw: (2, 6),
+    pamt: "none",
+    work: "out: type, owner, level, BEPOCH, pair",
+    costs: &[],
+    statuses: &[(St::OperandInvalid, &[O::RCX]), (St::OperandAddrRangeError, &[O::RCX])],
+};
 
 /// TDH.PHYMEM.PAGE.RDMD: RCX = address | level (bits 2:0). Out: RCX type, R8 level found, R9 BEPOCH,
 /// R10 and R11 the pair.
@@ -31,6 +44,24 @@ pub(super) fn rdmd<P: Platform>(cx: &Cx<'_, P>, regs: &mut Regs) -> Step {
     [regs.r10, regs.r11] = if has_pair { pair.map(|page| page.hpa()) } else { [0; 2] };
     Ok(())
 }
+
+/// Sheet of [`reclaim`].
+pub(super) const RECLAIM: LeafSheet = LeafSheet {
+    leaf: Leaf::PhymemPageReclaim,
+    summary: "takes a page from a TD whose key id is freed; the TDR page last, with 7",
+    locks: &[lock("walk to the page", X, O::RCX), OWNER_S],
+    rmw: (7, 10),
+    pamt: "any to NDA, page_count - 1 (hint in R9)",
+    work: "chldcnt XADD",
+    costs: &[],
+    statuses: &[
+        (St::OperandInvalid, &[O::RCX]),
+        (St::OperandAddrRangeError, &[O::RCX]),
+        (St::PageMetadataIncorrect, &[O::RCX]),
+        (St::LifecycleStateIncorrect, &[O::TDR]),
+        (St::TdAssociatedPagesExist, &[O::TDR]),
+    ],
+};
 
 /// TDH.PHYMEM.PAGE.RECLAIM: takes a page from a TD whose key id is freed. Out: RCX type, RDX owner,
 /// R8 level, R9 bit 62 the removal hint.
@@ -85,6 +116,22 @@ fn forget_contents<P: Platform>(cx: &Cx<'_, P>, at: Walked) {
         pool.release(slot);
     }
 }
+
+/// Sheet of [`wbinvd`].
+pub(super) const WBINVD: LeafSheet = LeafSheet {
+    leaf: Leaf::PhymemPageWbinvd,
+    summary: "writes the lines of a free page back",
+    locks: &[lock("walk to the page", S, O::RCX)],
+    rmw: (4, 6),
+    pamt: "must be NDA",
+    work: "64 CLFLUSHOPT",
+    costs: &["memory.flush_line_ns"],
+    statuses: &[
+        (St::OperandInvalid, &[O::RCX]),
+        (St::OperandAddrRangeError, &[O::RCX]),
+        (St::PageMetadataIncorrect, &[O::RCX]),
+    ],
+};
 
 /// TDH.PHYMEM.PAGE.WBINVD: writes the lines of a free page back that a key id has left in caches.
 pub(super) fn wbinvd<P: Platform>(cx: &Cx<'_, P>, regs: &mut Regs) -> Step {

@@ -11,6 +11,7 @@ use pamt_strategies::units::{PAGES_PER_REGION, Pfn, Region};
 use crate::tdx::config::{BackingLock, TargetLock};
 use crate::tdx::cx::{Cx, Mode, Step, fail, fail_with, fatal};
 use crate::tdx::layout::{self, Half, Level, PageType};
+use crate::tdx::leaves::sheets::notation::*;
 use crate::tdx::memory::Object;
 use crate::tdx::pamt::Walked;
 
@@ -28,6 +29,27 @@ fn target<P: Platform>(cx: &Cx<'_, P>, rcx: u64) -> Step<Region> {
 fn need_dynamic<P: Platform>(cx: &Cx<'_, P>) -> Step {
     if cx.module.config().dynamic { Ok(()) } else { fail(StatusName::OperandInvalid, Operand::RAX) }
 }
+
+/// Sheet of [`add`].
+pub(super) const ADD: LeafSheet = LeafSheet {
+    leaf: Leaf::PhymemPamtAdd,
+    summary: "gives a page pair to a region",
+    locks: &[
+        lock("2 MiB entry of the target (S, then promoted)", X, O::RCX),
+        lock("walk to backing page 0, if outside the target", S, O::RDX),
+        lock("walk to backing page 1, if outside the target", S, O::R8),
+    ],
+    rmw: (7, 19),
+    pamt: "2 MiB NDA to PAMT, page_count 0",
+    work: "8 KiB MOVDIR64B; 2 bitmap BTS",
+    costs: &[DIRECT_STORE],
+    statuses: &[
+        (St::OperandInvalid, &[O::RCX, O::RDX, O::R8]),
+        (St::OperandAddrRangeError, &[O::RCX, O::RDX, O::R8]),
+        (St::HpaRangeNotFree, &[O::RCX]),
+        (St::PageNotFree, &[O::RDX, O::R8]),
+    ],
+};
 
 /// TDH.PHYMEM.PAMT.ADD.
 pub(super) fn add<P: Platform>(cx: &Cx<'_, P>, regs: &mut Regs) -> Step {
@@ -115,6 +137,23 @@ pub(super) fn write_pair<P: Platform>(cx: &Cx<'_, P>, region: Region, pair: [Pfn
         words.fill(cx.cpu, range, value, BulkKind::DirectStore, home);
     }
 }
+
+/// Sheet of [`remove`].
+pub(super) const REMOVE: LeafSheet = LeafSheet {
+    leaf: Leaf::PhymemPamtRemove,
+    summary: "takes the page pair of a region back",
+    locks: &[lock("2 MiB entry of the target (S, then promoted)", X, O::RCX)],
+    rmw: (7, 7),
+    pamt: "2 MiB PAMT to NDA",
+    work: "scan of 512 entries (8 KiB); 2 bitmap BTR",
+    costs: &[SCAN, "tdx.pamt_remove_loop_ns"],
+    statuses: &[
+        (St::OperandInvalid, &[O::RCX]),
+        (St::OperandAddrRangeError, &[O::RCX]),
+        (St::NoPamtPagePair, &[O::RCX]),
+        (St::PamtPageNotEmpty, &[]),
+    ],
+};
 
 /// TDH.PHYMEM.PAMT.REMOVE. Its target is exclusive in every what-if: it must keep out the leaves
 /// that assign pages of the region.

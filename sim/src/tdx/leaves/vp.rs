@@ -7,9 +7,31 @@ use pamt_strategies::units::PAGE_BYTES;
 use crate::tdx::cx::{Cx, Mode, Step, fail};
 use crate::tdx::layout::{Half, PageType, tdcs, tdvps};
 use crate::tdx::leaves::mng::zero_record_page;
+use crate::tdx::leaves::sheets::notation::*;
 use crate::tdx::memory::Object;
 use crate::tdx::td::{OpState, Td};
 use crate::tdx::vcpu::{MOST_TDVPS_PAGES, TDVPS_PAGES, VcpuState};
+
+/// Sheet of [`create`].
+pub(super) const CREATE: LeafSheet = LeafSheet {
+    leaf: Leaf::VpCreate,
+    summary: "creates a VCPU from its root page",
+    locks: &[TDR_RDX_S, OP_STATE, lock("walk to the page", X, O::RCX)],
+    rmw: (16, 16),
+    pamt: "NDA to TDVPR, page_count + 1",
+    work: "4 KiB MOVDIR64B; chldcnt XADD",
+    costs: &[DIRECT_STORE],
+    statuses: &[
+        (St::OperandInvalid, &[O::RCX, O::RDX]),
+        (St::OperandAddrRangeError, &[O::RCX, O::RDX]),
+        (St::PageMetadataIncorrect, &[O::RCX, O::RDX]),
+        (St::TdFatal, &[O::TDR]),
+        (St::TdKeysNotConfigured, &[O::TDR]),
+        (St::TdcsNotAllocated, &[O::TDCS]),
+        (St::OpStateIncorrect, &[]),
+        (St::MissingPamtPagePair, &[O::RCX]),
+    ],
+};
 
 /// TDH.VP.CREATE: RCX = TDVPR page, RDX = TDR.
 pub(super) fn create<P: Platform>(cx: &Cx<'_, P>, regs: &mut Regs) -> Step {
@@ -25,6 +47,33 @@ pub(super) fn create<P: Platform>(cx: &Cx<'_, P>, regs: &mut Regs) -> Step {
     cx.add_children(&td, 1);
     Ok(())
 }
+
+/// Sheet of [`addcx`].
+pub(super) const ADDCX: LeafSheet = LeafSheet {
+    leaf: Leaf::VpAddcx,
+    summary: "adds a control page to a VCPU",
+    locks: &[
+        lock("walk to TDVPR", X, O::RDX),
+        OWNER_S,
+        OP_STATE,
+        lock("walk to the page", X, O::RCX),
+    ],
+    rmw: (18, 18),
+    pamt: "NDA to TDCX, page_count + 1",
+    work: "4 KiB MOVDIR64B; chldcnt XADD",
+    costs: &[DIRECT_STORE],
+    statuses: &[
+        (St::OperandInvalid, &[O::RCX, O::RDX]),
+        (St::OperandAddrRangeError, &[O::RCX, O::RDX]),
+        (St::PageMetadataIncorrect, &[O::RCX, O::RDX]),
+        (St::TdFatal, &[O::TDR]),
+        (St::TdKeysNotConfigured, &[O::TDR]),
+        (St::OpStateIncorrect, &[]),
+        (St::VcpuStateIncorrect, &[]),
+        (St::TdcxNumIncorrect, &[]),
+        (St::MissingPamtPagePair, &[O::RCX]),
+    ],
+};
 
 /// TDH.VP.ADDCX: RCX = page, RDX = TDVPR.
 pub(super) fn addcx<P: Platform>(cx: &Cx<'_, P>, regs: &mut Regs) -> Step {
@@ -50,6 +99,33 @@ pub(super) fn addcx<P: Platform>(cx: &Cx<'_, P>, regs: &mut Regs) -> Step {
     cx.add_children(&td, 1);
     Ok(())
 }
+
+/// Sheet of [`init`].
+pub(super) const INIT: LeafSheet = LeafSheet {
+    leaf: Leaf::VpInit,
+    summary: "initialises a VCPU; from version 1 on the TD is held exclusively",
+    locks: &[
+        lock("walk to TDVPR", X, O::RCX),
+        lock("4 KiB entry of the owning TDR (X from version 1)", S, O::TDR),
+        OP_STATE,
+    ],
+    rmw: (12, 12),
+    pamt: "none",
+    work: "VMCS initialisation; num_vcpus and num_assoc_vcpus XADD",
+    costs: &["tdx.vp_init_ns"],
+    statuses: &[
+        (St::OperandInvalid, &[O::RCX]),
+        (St::OperandAddrRangeError, &[O::RCX]),
+        (St::PageMetadataIncorrect, &[O::RCX]),
+        (St::TdFatal, &[O::TDR]),
+        (St::TdKeysNotConfigured, &[O::TDR]),
+        (St::OpStateIncorrect, &[]),
+        (St::VcpuStateIncorrect, &[]),
+        (St::TdcxNumIncorrect, &[]),
+        (St::X2apicIdNotUnique, &[O::R8]),
+        (St::MaxVcpusExceeded, &[]),
+    ],
+};
 
 /// TDH.VP.INIT: RCX = TDVPR; from version 1 on R8 = x2APIC id, which must be unique in the TD, and
 /// the TD is held exclusively: parallel calls meet OPERAND_BUSY|TDR.
@@ -106,6 +182,24 @@ fn store_id<P: Platform>(cx: &Cx<'_, P>, td: &Td, index: u16, id: u32) {
     cx.store16(Object::Tdcs, td.tdcs, low, id as u16);
     cx.store16(Object::Tdcs, td.tdcs, high, (id >> 16) as u16);
 }
+
+/// Sheet of [`flush`].
+pub(super) const FLUSH: LeafSheet = LeafSheet {
+    leaf: Leaf::VpFlush,
+    summary: "takes a VCPU from the CPU that it is associated with",
+    locks: &[lock("walk to TDVPR", X, O::RCX), OWNER_S],
+    rmw: (9, 9),
+    pamt: "none",
+    work: "INVEPT, VMCLEAR; num_assoc_vcpus XADD",
+    costs: &["tdx.vp_flush_ns"],
+    statuses: &[
+        (St::OperandInvalid, &[O::RCX]),
+        (St::OperandAddrRangeError, &[O::RCX]),
+        (St::PageMetadataIncorrect, &[O::RCX]),
+        (St::TdKeysNotConfigured, &[O::TDR]),
+        (St::VcpuNotAssociated, &[]),
+    ],
+};
 
 /// TDH.VP.FLUSH: RCX = TDVPR. On the CPU that the VCPU is associated with.
 pub(super) fn flush<P: Platform>(cx: &Cx<'_, P>, regs: &mut Regs) -> Step {

@@ -4,16 +4,44 @@
 //! entry shared. So a PAMT.ADD or PAMT.REMOVE whose target holds a TDVPR page is BUSY until the exit,
 //! and so is every leaf that wants the TD exclusively.
 
-use pamt_strategies::module::{Operand, Regs, StatusName};
+use pamt_strategies::module::{Operand, Regs, Status, StatusName};
 use pamt_strategies::platform::Platform;
 use pamt_strategies::units::{PAGE_BYTES, Pfn};
 
 use crate::tdx::cx::{Cx, Mode, Step, fail, fatal};
-use crate::tdx::layout::{Level, tdcs, tdvps};
+use crate::tdx::layout::{Level, tdcs, tdr, tdvps};
+use crate::tdx::leaves::sheets::notation::*;
 use crate::tdx::memory::Object;
 use crate::tdx::pamt::{Walked, entry_at, entry_lock};
 use crate::tdx::td::{OpState, Td};
 use crate::tdx::vcpu::{Vcpu, VcpuState};
+
+/// Sheet of [`enter`].
+pub(super) const ENTER: LeafSheet = LeafSheet {
+    leaf: Leaf::VpEnter,
+    summary: "enters a VCPU's guest; 5 more locked instructions at the exit",
+    locks: &[
+        lock("walk to TDVPR (held until the exit)", S, O::RCX),
+        lock("4 KiB entry of the owning TDR (held until the exit)", S, O::TDR),
+        OP_STATE,
+        lock("TD epoch", S, O::TD_EPOCH),
+    ],
+    rmw: (10, 11),
+    pamt: "none",
+    work: "state restore; association CMPXCHG; epoch refcount",
+    costs: &[],
+    statuses: &[
+        (St::OperandInvalid, &[O::RCX]),
+        (St::OperandAddrRangeError, &[O::RCX]),
+        (St::PageMetadataIncorrect, &[O::RCX]),
+        (St::TdFatal, &[O::TDR]),
+        (St::TdKeysNotConfigured, &[O::TDR]),
+        (St::OpStateIncorrect, &[]),
+        (St::VcpuStateIncorrect, &[]),
+        (St::VcpuAssociated, &[]),
+        (St::TscRollback, &[]),
+    ],
+};
 
 /// TDH.VP.ENTER: RCX = TDVPR. On success the CPU is in the guest, and holds what `leave` releases.
 pub(super) fn enter<P: Platform>(cx: &Cx<'_, P>, regs: &mut Regs) -> Step {
@@ -58,6 +86,35 @@ pub(in crate::tdx) fn running<P: Platform>(cx: &Cx<'_, P>, tdvpr: Pfn) -> Step<(
     };
     let at = walked(tdvpr);
     Ok((cx.vcpu_at(at)?, cx.td_at(walked(at.owner()))?))
+}
+
+/// Why a guest's run ends, other than by its own TDCALL.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ExitCause {
+    /// An interrupt arrived.
+    Interrupt,
+    /// The guest met a memory error: the TD is fatal from now on, and can only be torn down.
+    MachineCheck,
+}
+
+impl ExitCause {
+    /// What VP.ENTER returns in RAX: the exit reason (1: external interrupt), or TD_FATAL.
+    #[must_use]
+    pub const fn status(self) -> Status {
+        match self {
+            Self::Interrupt => Status(1),
+            Self::MachineCheck => Status::with(StatusName::TdFatal, Operand(0)),
+        }
+    }
+}
+
+/// The TD exit for a cause outside of the guest's own doing.
+pub(in crate::tdx) fn leave_because<P: Platform>(cx: &Cx<'_, P>, cause: ExitCause) -> Step {
+    if let (ExitCause::MachineCheck, Some(tdvpr)) = (cause, cx.module.guests.on(P::cpu(cx.cpu))) {
+        let (_, td) = running(cx, tdvpr)?;
+        cx.store16(Object::Tdr, td.tdr, tdr::FATAL, 1);
+    }
+    leave(cx)
 }
 
 /// The TD exit.

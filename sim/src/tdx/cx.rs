@@ -116,7 +116,7 @@ pub(super) struct Cx<'a, P: Platform> {
 }
 
 /// A 16-bit lock word of the module, as the lock's transitions see it.
-struct LockWord<'c, 'a, P: Platform> {
+pub(super) struct LockWord<'c, 'a, P: Platform> {
     cx: &'c Cx<'a, P>,
     object: Object,
     at: Half,
@@ -261,7 +261,7 @@ impl<'a, P: Platform> Cx<'a, P> {
         self.locked(object, i).touch_16b(self.cpu, i);
     }
 
-    fn lock_word(&self, lock: LockAt) -> LockWord<'_, 'a, P> {
+    pub(super) fn lock_word(&self, lock: LockAt) -> LockWord<'_, 'a, P> {
         LockWord { cx: self, object: lock.object, at: lock.at }
     }
 

@@ -34,6 +34,8 @@ mod setup;
 mod slots;
 mod td;
 mod td_params;
+#[cfg(test)]
+mod tests;
 mod trace;
 mod vcpu;
 

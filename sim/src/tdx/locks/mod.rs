@@ -33,6 +33,3 @@ pub struct WrongRelease(
     /// The word before the release.
     pub u64,
 );
-
-#[cfg(test)]
-mod tests;

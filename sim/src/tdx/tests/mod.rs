@@ -1,0 +1,6 @@
+//! The module in each world that it is generic over: simulated, native, loom, shuttle. (The stepped
+//! world has the conformance scripts.)
+
+mod races;
+mod vectors;
+mod worlds;

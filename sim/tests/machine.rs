@@ -49,6 +49,29 @@ fn an_isolated_transfer_takes_what_the_profile_says() {
     assert_eq!(transfer(0, 112), 19, "siblings share their caches");
 }
 
+#[test]
+fn a_sibling_that_misses_the_same_line_waits_for_the_first_ones_data() {
+    let mut build = build(1);
+    let words: SimWords<u64> = Sim::words(&mut build, Place::padded("line", 1));
+    let store = move |cpu: &SimCpu| words.store(cpu, 0, 1, SeqCst);
+    let took = Arc::new(Mutex::new([(0, 0); 2]));
+    // CPUs 1 and 113 are threads of one core; the second asks ten cycles after the first.
+    let load = |which: usize| {
+        let took = took.clone();
+        move |cpu: &SimCpu| {
+            Sim::work(cpu, Cycles(10_000 + 10 * which as u64));
+            let start = Sim::now(cpu);
+            words.load(cpu, 0, SeqCst);
+            took.lock().expect("one thread")[which] = (start.0, Sim::now(cpu).0);
+        }
+    };
+    let _ = run(build, vec![actor(0, store), actor(1, load(0)), actor(113, load(1))]);
+    let [first, second] = *took.lock().expect("one thread");
+    assert_eq!(first.1 - first.0, cycles(81.0) + 5, "a modified line, and the load itself");
+    assert!(second.0 > first.0);
+    assert_eq!(second.1, first.1, "one fetch serves both");
+}
+
 /// `cpus` CPUs add to one word `rounds` times each.
 fn hammer(cpus: u16, rounds: u64, seed: u64) -> SimOutcome {
     let mut build = build(seed);

@@ -12,6 +12,7 @@
 //! latency. *Fetch* (a load that misses), *read for ownership* (a store or LOCK operation on a line the
 //! core does not have) and *upgrade* (on a line it holds shared) have costs of their own, so that loading
 //! a line before compare-and-swap costs two transactions.
+//! Threads of a core that miss the same line make one fetch: the second waits for the first one's data.
 //! Modelling rules 1 to 5 of the sources: the home's place matters, contended service is well below a
 //! transfer's latency, and storing to a line that somebody spins on is an upgrade plus his fetch.
 
@@ -19,6 +20,7 @@ use pamt_strategies::units::{CpuId, NodeId};
 
 use super::access::line_of;
 use super::costs::{Costs, Transfer};
+use super::in_flight::{InFlight, Leaving};
 use super::line::{LineState, LineWord, NONE, Record, Records};
 use super::map::Map;
 use super::memory::Memory;
@@ -62,19 +64,6 @@ pub(super) struct Wakes {
     pub(super) at: u64,
 }
 
-/// The line that was last promised away after an operation of a CPU. Until it departs, the CPU still has
-/// it.
-#[derive(Clone, Copy, Debug)]
-struct Leaving {
-    line: u64,
-    /// The core has it from then on.
-    ready_at: u64,
-    /// The core's own operations on it have taken effect by then.
-    free_at: u64,
-    /// From then on it is gone.
-    departs: u64,
-}
-
 /// Lines, caches and their costs.
 pub(super) struct Coherence {
     pub(super) costs: Costs,
@@ -86,8 +75,7 @@ pub(super) struct Coherence {
     pub(super) map: Map,
     /// Lines that each core has brought in.
     fills: Vec<u64>,
-    /// By CPU.
-    leaving: Vec<Leaving>,
+    in_flight: InFlight,
     /// Fills of a core after which a line that it brought in has left the last-level cache too.
     llc_reach: u64,
     cpu_set_words: usize,
@@ -104,7 +92,7 @@ impl Coherence {
             cold: Vec::new(),
             map: Map::new(&topology),
             fills: vec![0; topology.cores()],
-            leaving: vec![Leaving { line: u64::MAX, ready_at: 0, free_at: 0, departs: 0 }; cpus],
+            in_flight: InFlight::new(cpus, topology.cores()),
             llc_reach: costs.l2_lines + costs.llc_lines,
             cpu_set_words: cpus.div_ceil(64),
             moves: None,
@@ -317,7 +305,7 @@ impl Coherence {
             let line = line_of(a.addr);
             let kept = draw(line ^ departs) < self.costs.keep_share;
             let more = if kept { self.costs.lock } else { 0 };
-            self.leaving[usize::from(taker)] = Leaving {
+            *self.in_flight.leaving_mut(CpuId(taker)) = Leaving {
                 line,
                 ready_at: owner_ready,
                 free_at: owner_free,
@@ -325,6 +313,9 @@ impl Coherence {
             };
         }
         let done = (departs + transfer.outbound).max(not_before);
+        if want == Want::Load {
+            self.in_flight.fetch(a.cpu, line_of(a.addr), done);
+        }
         let (words, lock) = (self.cpu_set_words, self.costs.lock);
         let record = self.records.get_mut(index);
         record.busy_until = departs;
@@ -355,7 +346,7 @@ impl Coherence {
         want: Want,
         not_before: u64,
     ) -> Option<Served> {
-        let leaving = &mut self.leaving[usize::from(a.cpu.0)];
+        let leaving = self.in_flight.leaving_mut(a.cpu);
         let done = now.max(leaving.free_at).max(not_before);
         let late = want == Want::Locked && now > leaving.free_at;
         let here = leaving.line == line_of(a.addr) && now >= leaving.ready_at;
@@ -382,11 +373,12 @@ impl Coherence {
     ) -> Served {
         let (words, lock) = (self.cpu_set_words, self.costs.lock);
         let stamp = self.fills[usize::from(a.core)];
+        let arrives = if owned { 0 } else { self.in_flight.arrives(a.core, line_of(a.addr)) };
         let record = self.records.get_mut(index);
         count_want(&mut record.counters, want);
         record.counters.l1_hits += 1;
         record.offsets.count((a.addr & 63) as u8, a.cpu.0, want != Want::Load, false, words);
-        let mut done = now.max(not_before);
+        let mut done = now.max(not_before).max(arrives);
         if owned {
             record.stamp = stamp;
             done = done.max(if want == Want::Load { record.ready_at } else { record.free_at });

@@ -1,7 +1,7 @@
 //! The machine: topology, profiles, coherence, and the engine that runs actors on them.
 //!
-//! Layout: [`Profile`] (costs as data) and [`Topology`]; `costs` (a profile in cycles), `line` and
-//! `memory` (state), `coherence` (what an access costs and changes), `queue`, `engine` and `fiber` (who
+//! Layout: [`Profile`] (costs as data) and [`Topology`]; `costs` (a profile in cycles), `line`,
+//! `in_flight` and `memory` (state), `coherence` (what an access costs and changes), `queue`, `engine` and `fiber` (who
 //! acts when), `access`, `spin` and `bulk` (the operations), `words` and `world` (the
 //! [`Platform`](pamt_strategies::platform::Platform)), `build` (set-up, run, outcome) and [`LineBook`].
 //! `reference` is the same engine without a thought for speed, which tests hold this one to.
@@ -14,6 +14,7 @@ mod copies;
 mod costs;
 mod engine;
 mod fiber;
+mod in_flight;
 mod line;
 mod line_book;
 mod map;

@@ -89,6 +89,8 @@ pub(super) struct Lines {
     lines: BTreeMap<u64, Line>,
     fills: BTreeMap<u16, u64>,
     leaving: BTreeMap<u16, Leaving>,
+    /// Line and time of arrival of each CPU's last load that missed a tracked line.
+    fetching: BTreeMap<u16, (u64, u64)>,
     llc_reach: u64,
 }
 
@@ -103,6 +105,7 @@ impl Lines {
             lines: BTreeMap::new(),
             fills: BTreeMap::new(),
             leaving: BTreeMap::new(),
+            fetching: BTreeMap::new(),
         }
     }
 
@@ -278,6 +281,9 @@ impl Lines {
         let invalidated = others + u64::from(before.owner.is_some());
         self.note(a, want, met, done - now, start - arrival, invalidated);
         let lock = self.costs.lock;
+        if !write {
+            self.fetching.insert(a.cpu.0, (line_of(a.addr), done));
+        }
         let line = self.line(a);
         line.busy_until = departs;
         if line.owner != Some(a.core) {
@@ -322,12 +328,23 @@ impl Lines {
         if owned {
             line.stamp = stamp;
             done = done.max(if want == Want::Load { line.ready_at } else { line.free_at });
+        } else {
+            done = done.max(self.arrives(a));
         }
+        let line = self.line(a);
         if want != Want::Load {
             line.dirty = true;
             line.free_at = if want == Want::Locked { done + lock } else { done };
         }
         Served { done, lost: None }
+    }
+
+    /// When the last copy that a thread of this core asked for arrives.
+    fn arrives(&self, a: Access) -> u64 {
+        let of_core = |cpu: &u16| self.topology.core_of(CpuId(*cpu)) == a.core;
+        let fetches = self.fetching.iter().filter(|(cpu, _)| of_core(cpu));
+        let same = fetches.filter(|(_, (line, _))| *line == line_of(a.addr));
+        same.map(|(_, (_, done))| *done).max().unwrap_or(0)
     }
 
     /// A load that misses.

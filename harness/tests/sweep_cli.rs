@@ -178,3 +178,14 @@ fn draws_of_the_uncertain_values_give_rankings_and_a_tornado() {
     assert!(said.contains("of 6 draws with 2 seeds each. Too few for a claim"), "{said}");
     assert!(said.contains("| machine.coherence."), "{said}");
 }
+
+#[test]
+fn the_checked_in_suites_of_published_figures_expand() {
+    let suites = Path::new(env!("CARGO_MANIFEST_DIR")).join("../suites");
+    for suite in ["yan-1td", "yan-slow-path", "hunter-4vcpu"] {
+        let plan = suites.join(suite).with_extension("toml");
+        let plan = plan.to_str().expect("a readable path");
+        let done = bench(&suites, &["sweep", plan, "--dry-run", "--draws", "2"]);
+        assert!(done.status.success(), "{suite}: {done:?}");
+    }
+}

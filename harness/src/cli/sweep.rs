@@ -18,8 +18,8 @@ use crate::exec::{self, Prepared};
 use crate::experiment::{Backend, Experiment};
 use crate::quantity;
 use crate::sweep::{
-    CollectError, Failure, Form, Job, Options, Parameter, Plan, PlanError, Progress, Report, Shard,
-    Store, StoreError, collect, run,
+    Beside, CollectError, Failure, Form, Job, Options, Parameter, Plan, PlanError, Progress,
+    Report, Shard, Store, StoreError, collect, run,
 };
 
 /// Arguments of a sweep.
@@ -40,6 +40,9 @@ pub(super) struct SweepArgs {
     /// Run part INDEX of COUNT parts, INDEX from 0
     #[arg(long, value_name = "INDEX/COUNT", default_value = "0/1")]
     shard: Shard,
+    /// Draws of the uncertain values, in place of the plan's; 0 runs the experiments undrawn
+    #[arg(long, value_name = "N")]
+    draws: Option<u32>,
     /// Leave alone what failed before
     #[arg(long)]
     only_missing: bool,
@@ -94,7 +97,7 @@ pub(super) fn execute(args: &SweepArgs) -> Result<Exit, CliError> {
     }
     // clap asks for the plan wherever there is no subcommand.
     let path = args.plan.as_deref().unwrap_or(Path::new("plan.toml"));
-    let plan = Plan::read(path)?;
+    let plan = with_draws(Plan::read(path)?, args.draws)?;
     let jobs = jobs(&plan)?;
     check(&jobs)?;
     let Some(folder) = args.output.as_ref().filter(|_| !args.dry_run) else {
@@ -127,6 +130,20 @@ pub(super) fn execute(args: &SweepArgs) -> Result<Exit, CliError> {
         );
     }
     Ok(if summary.failed > 0 { Exit::Partial } else { Exit::Passed })
+}
+
+/// The plan with another number of draws.
+fn with_draws(mut plan: Plan, draws: Option<u32>) -> Result<Plan, CliError> {
+    match (draws, &mut plan.uncertainty) {
+        (None, _) => {}
+        (Some(0), uncertainty) => *uncertainty = None,
+        (Some(draws), Some(uncertainty)) => uncertainty.draws = draws,
+        (Some(_), None) => {
+            let message = "--draws: the plan has no section [uncertainty]; add one";
+            return Err(CliError::Usage(message.to_owned()));
+        }
+    }
+    Ok(plan)
 }
 
 struct Bar {
@@ -300,35 +317,45 @@ fn merge(args: &CollectArgs) -> Result<Exit, CliError> {
     let jobs = jobs(&plan)?;
     let path = args.output.clone().unwrap_or_else(|| args.folder.join("merged.json"));
     let form = form_of(&path)?;
-    let metric = plan.uncertainty.as_ref().map_or("", |uncertainty| &uncertainty.metric);
-    let mut report = Report::new(metric);
-    let beside = path.with_extension(format!("{}.part", std::process::id()));
+    let mut report = plan.uncertainty.as_ref().map(Report::new);
+    let mut beside = Beside::new(&plan);
+    let part = path.with_extension(format!("{}.part", std::process::id()));
     let io = |source| CliError::Io { doing: "write", path: path.display().to_string(), source };
-    let mut file = BufWriter::new(File::create(&beside).map_err(io)?);
-    let merged = collect(&store, &jobs, form, &mut file, |job, run| report.add(job, run));
+    let mut file = BufWriter::new(File::create(&part).map_err(io)?);
+    let merged = collect(&store, &jobs, form, &mut file, |job, run| {
+        report.iter_mut().for_each(|report| report.add(job, run));
+        beside.iter_mut().for_each(|beside| beside.add(job, run));
+    });
     let merged = merged.and_then(|merged| {
         file.flush()?;
-        std::fs::rename(&beside, &path)?;
+        std::fs::rename(&part, &path)?;
         Ok(merged)
     });
     let merged = merged.map_err(|error| {
         // What is left of the attempt is of no use to anyone.
-        let _ = std::fs::remove_file(&beside);
+        let _ = std::fs::remove_file(&part);
         match error {
             CollectError::Store(error) => CliError::from(error),
             CollectError::Output(source) => io(source),
         }
     })?;
-    let rankings: Vec<String> = report.rankings().iter().map(|r| r.to_markdown()).collect();
+    let rankings = report.iter().flat_map(Report::rankings);
+    let rankings: Vec<String> = rankings.map(|ranking| ranking.to_markdown()).collect();
     if !rankings.is_empty() {
-        let path = args.folder.join("uncertainty.md");
-        output::write_beside(&path, rankings.join("\n").as_bytes())?;
-        output::text(&rankings.join("\n"))?;
+        write_and_show(&args.folder.join("uncertainty.md"), &rankings.join("\n"))?;
+    }
+    if let Some(beside) = beside {
+        write_and_show(&args.folder.join("published.md"), &beside.to_markdown())?;
     }
     say(&merged.failed, &merged.missing)?;
     anstream::eprintln!("{} results in {}", merged.merged, path.display());
     let whole = merged.failed.is_empty() && merged.missing.is_empty();
     Ok(if whole { Exit::Passed } else { Exit::Partial })
+}
+
+fn write_and_show(path: &Path, text: &str) -> Result<(), CliError> {
+    output::write_beside(path, text.as_bytes())?;
+    output::text(text)
 }
 
 fn say(failed: &[Failure], missing: &[Job]) -> Result<(), CliError> {

@@ -196,3 +196,13 @@ fn gets_of_a_boot_cost_more_while_all_vcpus_of_a_td_accept() {
     let (together, alone) = (get("1"), get("0"));
     assert!(together > 4 * alone, "{together} ns together, {alone} ns alone");
 }
+
+#[test]
+fn lock_debugging_costs_what_it_is_set_to_for_each_lock() {
+    let put = |debug: &str| {
+        let mut experiment = Experiment { tds: 1, vcpus: 1, ..small("simple", "teardown") };
+        experiment.set.insert("machine.host.lock_debug_ns".into(), debug.into());
+        document(&experiment).runs.remove(0).result.ops["pamt_put"].p50_ns
+    };
+    assert_eq!(put("100"), put("0") + 100);
+}

@@ -69,7 +69,7 @@ pub(super) fn assemble_on<P: Platform>(
     let nodes = P::node_count(build);
     let plan = prepared.plan(nodes)?;
     let costs = HostCosts::load(P::clock(build), |key| host_value(&prepared.profile, key))?;
-    let locks = LockShared::new(build);
+    let locks = LockShared::new(build).debugged(P::clock(build).cycles(lock_debug_ns(prepared)));
     let params = StrategyParams {
         regions: plan.map.regions() as usize,
         // vzalloc() by the CPU that initialises the subsystem: node 0.
@@ -89,6 +89,11 @@ pub(super) fn assemble_on<P: Platform>(
     let progress = Arc::new(Progress::new(host.plan.tds));
     let actors = prepared.workload.actors(build, &host, &progress, &prepared.settings);
     Ok(World { host, progress, actors })
+}
+
+/// What lock debugging costs: nothing, unless the kernel is one that debugs its locks.
+fn lock_debug_ns(prepared: &Prepared) -> f64 {
+    prepared.profile.value("host.lock_debug_ns").map_or(0.0, |value| value.v)
 }
 
 /// A cost of the host kernel. Few machines have their own: the rest take those of `spr-2s`.

@@ -8,6 +8,7 @@
 mod collect;
 mod job;
 mod plan;
+mod published;
 mod run;
 mod sampling;
 mod store;
@@ -16,6 +17,7 @@ mod uncertainty;
 pub use collect::{CollectError, Collected, Form, collect};
 pub use job::{Job, Shard, ShardError};
 pub use plan::{Axis, Keep, Plan, PlanError, Uncertainty, plan_schema};
+pub use published::{Beside, Published, Row};
 pub use run::{Options, Progress, Summary, run};
 pub use sampling::{Parameter, latin_hypercube};
 pub use store::{Failure, Store, StoreError};

@@ -10,6 +10,8 @@
 //! seed = { from = 1, count = 30 }
 //! [uncertainty]                # each of them under draws of the machine's uncertain values
 //! draws = 200
+//! [published]                  # figures that somebody published, to lay the modelled ones beside
+//! rows = []
 //! ```
 
 use std::collections::BTreeMap;
@@ -21,6 +23,7 @@ use serde_json::{Map, Value};
 use thiserror::Error;
 
 use super::job::Job;
+use super::published::Published;
 use super::sampling::{Parameter, latin_hypercube};
 
 /// A plan.
@@ -37,6 +40,9 @@ pub struct Plan {
     /// Runs each experiment under draws of the machine's uncertain parameters.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub uncertainty: Option<Uncertainty>,
+    /// Published figures. The experiments are then run undrawn, too.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub published: Option<Published>,
 }
 
 /// Values of one option.
@@ -77,6 +83,13 @@ pub struct Uncertainty {
     /// The metric by which strategies are ranked.
     #[serde(default = "throughput")]
     pub metric: String,
+    /// Options of the drawn experiments that replace those of the plan: a smaller size, say.
+    #[serde(default)]
+    pub base: BTreeMap<String, Value>,
+    /// Ranges of further parameters, by the names that `--set` takes: those of a workload that nobody
+    /// has measured either.
+    #[serde(default)]
+    pub ranges: BTreeMap<String, [f64; 2]>,
 }
 
 fn throughput() -> String {
@@ -149,6 +162,10 @@ impl Plan {
         if self.uncertainty.as_ref().is_some_and(|uncertainty| uncertainty.draws == 0) {
             return Err("uncertainty.draws is 0: give at least 1, or leave the section out".into());
         }
+        let ranges = self.uncertainty.iter().flat_map(|uncertainty| &uncertainty.ranges);
+        if let Some((name, _)) = ranges.clone().find(|(_, [low, high])| low > high) {
+            return Err(format!("uncertainty.ranges.{name}: the lowest value comes first"));
+        }
         let draws = self.uncertainty.as_ref().map_or(1, |u| u.draws as usize);
         let jobs = self.cross.values().try_fold(draws, |jobs, axis| jobs.checked_mul(axis.len()));
         match jobs {
@@ -175,11 +192,16 @@ impl Plan {
                 jobs.push(Job::new(experiment, None));
                 continue;
             };
-            let parameters = parameters(&experiment).map_err(problem)?;
+            let mut parameters = parameters(&experiment).map_err(problem)?;
+            uncertainty.add_ranges(&mut parameters);
+            if self.published.is_some() {
+                jobs.push(Job::new(experiment, None));
+            }
             for (draw, values) in
                 (0..).zip(latin_hypercube(&parameters, uncertainty.draws, uncertainty.seed))
             {
                 let mut options = options.clone();
+                options.extend(uncertainty.base.clone());
                 for (parameter, value) in parameters.iter().zip(values) {
                     options.insert(format!("set.{}", parameter.name), value.to_string().into());
                 }
@@ -211,6 +233,19 @@ impl Plan {
                 .collect();
         }
         combinations
+    }
+}
+
+impl Uncertainty {
+    /// Adds the plan's own ranges, which replace those of the machine.
+    fn add_ranges(&self, parameters: &mut Vec<Parameter>) {
+        parameters.retain(|parameter| !self.ranges.contains_key(&parameter.name));
+        let own = self.ranges.iter();
+        parameters.extend(own.map(|(name, [low, high])| Parameter {
+            name: name.clone(),
+            low: *low,
+            high: *high,
+        }));
     }
 }
 

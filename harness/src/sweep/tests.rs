@@ -276,10 +276,11 @@ fn a_parameters_draws_do_not_depend_on_the_others() {
 fn the_tornado_names_the_parameter_that_flips_the_ranking() {
     let text = format!("{PLAN}[uncertainty]\ndraws = 200").replace("count = 20", "count = 2");
     let (folder, jobs) = (tempfile::tempdir().unwrap(), jobs(&text));
+    let uncertainty = plan(&text).uncertainty.expect("given");
     assert_eq!(jobs.len(), 800);
     let store = open(folder.path());
     run(&store, &jobs, options("0/1"), fake, &Quiet).unwrap();
-    let mut report = Report::new("throughput.per_second");
+    let mut report = Report::new(&uncertainty);
     let each = |job: &Job, run: &Run| report.add(job, run);
     collect(&store, &jobs, Form::Jsonl, &mut Vec::new(), each).unwrap();
     let rankings = report.rankings();
@@ -292,6 +293,43 @@ fn the_tornado_names_the_parameter_that_flips_the_ranking() {
     assert_eq!(ranking.tornado[0].parameter, "machine.hitm_ns");
     assert!(ranking.tornado[0].flips && !ranking.tornado[1].flips, "{:?}", ranking.tornado);
     assert!(ranking.to_markdown().contains("Too few for a claim"));
+}
+
+#[test]
+fn published_rows_get_a_point_and_an_interval_and_say_what_was_fitted() {
+    let text = "
+[base]
+workload = 'teardown'
+[cross]
+strategy = ['global', 'striped']
+[uncertainty]
+draws = 20
+base = { memory = 'small' }
+ranges = { firmware = [0.0, 1.0] }
+[published]
+rows = [
+  { name = 'slow', of = { strategy = 'global' }, metric = 'throughput.per_second', value_ns = 20, source = 'a' },
+  { name = 'right', of = { strategy = 'striped' }, metric = 'throughput.per_second', value_ns = 10, source = 'b' },
+  { name = 'made so', of = { strategy = 'striped' }, metric = 'throughput.per_second', value_ns = 11, source = 'c', fitted = 'x' },
+]";
+    let plan = plan(text);
+    let jobs = jobs(text);
+    let (points, drawn): (Vec<_>, Vec<_>) = jobs.iter().partition(|job| job.draw.is_none());
+    assert_eq!((points.len(), drawn.len()), (2, 40));
+    assert!(points.iter().all(|job| job.experiment["memory"].is_null()));
+    let is_drawn = |job: &&Job| {
+        job.experiment["memory"] == "small" && job.experiment["set"]["firmware"].is_string()
+    };
+    assert!(drawn.iter().all(is_drawn));
+    let mut beside = Beside::new(&plan).expect("it has rows");
+    for job in &jobs {
+        beside.add(job, &fake(job).expect("no unlucky seed"));
+    }
+    let text = beside.to_markdown();
+    let line = |name: &str| text.lines().find(|line| line.contains(name)).expect("a row");
+    assert!(line("slow").contains("-50.0 %") && line("slow").contains("not within 25 %"), "{text}");
+    assert!(line("right").contains("9ns to 11ns | within 25 %"), "{text}");
+    assert!(line("made so").contains("fitted: x"), "{text}");
 }
 
 #[test]

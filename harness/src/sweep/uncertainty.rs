@@ -6,7 +6,7 @@
 //! over the runner-up between the draws in the lowest and in the highest third of its range: a
 //! parameter whose thirds have different winners could flip the ranking.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
 use pamt_reports::columns::Direction;
@@ -17,6 +17,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::job::Job;
+use super::plan::Uncertainty;
 
 /// Figures of one scenario: strategy -> draw -> values of its seeds.
 type Figures = BTreeMap<String, BTreeMap<u32, Vec<f64>>>;
@@ -25,6 +26,8 @@ type Figures = BTreeMap<String, BTreeMap<u32, Vec<f64>>>;
 #[derive(Debug, Default)]
 pub struct Report {
     metric: String,
+    /// Parameters that are drawn beside the machine's.
+    drawn: BTreeSet<String>,
     scenarios: BTreeMap<String, Figures>,
     /// draw -> parameter -> value, as far as seen.
     draws: BTreeMap<String, BTreeMap<u32, BTreeMap<String, f64>>>,
@@ -83,19 +86,20 @@ const DRAWS_FOR_A_CLAIM: usize = 200;
 const SEEDS_FOR_A_CLAIM: usize = 30;
 
 impl Report {
-    /// An empty report of this metric.
+    /// An empty report of what was drawn.
     #[must_use]
-    pub fn new(metric: &str) -> Self {
-        Self { metric: metric.to_owned(), ..Self::default() }
+    pub fn new(uncertainty: &Uncertainty) -> Self {
+        let drawn = uncertainty.ranges.keys().cloned().collect();
+        Self { metric: uncertainty.metric.clone(), drawn, ..Self::default() }
     }
 
     /// Adds a run; runs without draw or metric are left out.
     pub fn add(&mut self, job: &Job, run: &Run) {
         let Some(draw) = job.draw else { return };
         let Some(value) = metrics_of(&run.result).get(&self.metric).copied() else { return };
-        let scenario = scenario(&run.experiment);
+        let scenario = scenario(&run.experiment, &job.experiment, &self.drawn);
         let values = self.draws.entry(scenario.clone()).or_default().entry(draw).or_default();
-        values.extend(parameters(&job.experiment));
+        values.extend(parameters(&job.experiment, &self.drawn));
         let figures = self.scenarios.entry(scenario).or_default();
         let strategy = figures.entry(run.experiment.strategy.clone()).or_default();
         strategy.entry(draw).or_default().push(value);
@@ -113,25 +117,30 @@ impl Report {
     }
 }
 
-/// Everything but strategy, seed and the drawn values.
-fn scenario(experiment: &Experiment) -> String {
+/// Everything but strategy, seed and the drawn values; of the workload's parameters those given.
+fn scenario(experiment: &Experiment, given: &Value, drawn: &BTreeSet<String>) -> String {
     let mut words = vec![experiment.workload.clone(), experiment.machine.clone()];
     let sizes = [("tds", experiment.tds), ("vcpus", experiment.vcpus)];
     let sizes = sizes.into_iter().chain([("memory_bytes", experiment.memory_bytes)]);
     words.extend(sizes.filter_map(|(name, size)| Some(format!("{name}={}", size?))));
     let pages = [("placement", &experiment.placement), ("pamt_pages", &experiment.pamt_pages)];
     words.extend(pages.into_iter().filter_map(|(name, v)| Some(format!("{name}={}", v.as_ref()?))));
+    let fixed = |name: &str| !name.starts_with("machine.") && !drawn.contains(name);
+    let set = given["set"].as_object().into_iter().flatten().filter(|(name, _)| fixed(name));
+    words.extend(set.map(|(name, value)| format!("{name}={}", value.as_str().unwrap_or("?"))));
     words.join(" ")
 }
 
-/// Drawn values of an experiment: those of its `set` that are of the machine.
-fn parameters(experiment: &Value) -> impl Iterator<Item = (String, f64)> {
-    let set = experiment["set"].as_object().cloned().unwrap_or_default();
-    set.into_iter().filter_map(|(name, value)| {
+/// Drawn values of an experiment: those of its `set` that are of the machine, and the plan's own.
+fn parameters(experiment: &Value, drawn: &BTreeSet<String>) -> Vec<(String, f64)> {
+    let set = experiment["set"].as_object().into_iter().flatten();
+    let values = set.filter_map(|(name, value)| {
         let number =
             value.as_str().and_then(|text| text.parse().ok()).or_else(|| value.as_f64())?;
-        name.starts_with("machine.").then_some((name, number))
-    })
+        let is_drawn = name.starts_with("machine.") || drawn.contains(name);
+        is_drawn.then(|| (name.clone(), number))
+    });
+    values.collect()
 }
 
 /// Ranks the strategies of one scenario.

@@ -4,7 +4,7 @@
 //! change the data bits meanwhile. No memory of its own, and false sharing with the data built in. The
 //! kernel's own comment: an ordinary spin lock is significantly faster.
 
-use super::plan::{LockPlan, LockShared, Slots};
+use super::plan::{DebugCost, LockPlan, LockShared, Slots};
 use super::spin::{Algorithm, Attempt, SpinLock};
 use crate::platform::{Ordering, Platform, Until, Words};
 
@@ -21,7 +21,9 @@ pub struct BitLock<P: Platform> {
 impl<P: Platform> BitLock<P> {
     /// A class whose instance `i` is bit 31 of word `i` of an array that exists for its own sake.
     pub fn within(build: &mut P::Build, plan: &LockPlan, words: P::Words<u32>) -> SpinLock<Self> {
-        SpinLock::wrap::<P>(build, plan, Self { words, stride: 1, own_bytes: 0 })
+        // lockdep does not know bit spin locks.
+        let algorithm = Self { words, stride: 1, own_bytes: 0 };
+        SpinLock::wrap::<P>(build, plan, algorithm, DebugCost::default())
     }
 }
 

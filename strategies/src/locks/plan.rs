@@ -1,7 +1,7 @@
 //! What a class of locks is made from.
 
 use crate::platform::{Home, Place, Platform, Section, Word};
-use crate::units::{LINE_BYTES, NodeId};
+use crate::units::{Cycles, LINE_BYTES, NodeId};
 
 use super::qspinlock::qnodes;
 
@@ -103,17 +103,37 @@ impl<P: Platform, W: Word> Slots<P, W> {
 /// What all locks of a machine share: the per-CPU queue nodes of the kernel's spin locks.
 pub struct LockShared<P: Platform> {
     pub(super) qnodes: P::Words<u32>,
+    pub(super) debug: DebugCost,
+}
+
+/// What a kernel with lock debugging adds to each spin or read-write lock: lockdep's bookkeeping,
+/// half of it before the lock is tried and half before it is released, while it is still held.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct DebugCost(Cycles);
+
+impl DebugCost {
+    pub(super) fn half<P: Platform>(self, cpu: &P::Cpu) {
+        if self.0.0 > 0 {
+            P::work(cpu, Cycles(self.0.0 / 2));
+        }
+    }
 }
 
 impl<P: Platform> LockShared<P> {
     /// Allocates them; once a world.
     pub fn new(build: &mut P::Build) -> Self {
-        Self { qnodes: qnodes::<P>(build) }
+        Self { qnodes: qnodes::<P>(build), debug: DebugCost::default() }
+    }
+
+    /// The locks of a kernel that debugs them, at this cost an acquisition and release.
+    #[must_use]
+    pub fn debugged(self, cost: Cycles) -> Self {
+        Self { debug: DebugCost(cost), ..self }
     }
 }
 
 impl<P: Platform> Clone for LockShared<P> {
     fn clone(&self) -> Self {
-        Self { qnodes: self.qnodes.clone() }
+        Self { qnodes: self.qnodes.clone(), debug: self.debug }
     }
 }

@@ -11,7 +11,7 @@
 
 use super::Held;
 use super::RwLock;
-use super::plan::{LockPlan, LockShared, Slots};
+use super::plan::{DebugCost, LockPlan, LockShared, Slots};
 use super::qspinlock::QCore;
 use super::spin::Attempt;
 use crate::measure::{LockClass, LockClassId, LockKind, LockStep};
@@ -30,6 +30,7 @@ pub struct QRwLock<P: Platform> {
     class: LockClassId,
     instances: usize,
     section: Section,
+    debug: DebugCost,
 }
 
 impl<P: Platform> QRwLock<P> {
@@ -39,7 +40,7 @@ impl<P: Platform> QRwLock<P> {
         let queue = QCore { words: slots.words.clone(), nodes: shared.qnodes.clone() };
         let (name, instances) = (plan.name.clone(), plan.instances);
         let class = P::lock_class(build, LockClass { name, kind: LockKind::Rwlock, instances });
-        Self { slots, queue, class, instances, section: plan.section }
+        Self { slots, queue, class, instances, section: plan.section, debug: shared.debug }
     }
 
     /// Number of instances.
@@ -58,6 +59,7 @@ impl<P: Platform> QRwLock<P> {
         P::enter(cpu, self.section);
         let attempt = Attempt::new(cpu, self.class, i, shared, region);
         attempt.report(LockStep::Request);
+        self.debug.half::<P>(cpu);
         attempt
     }
 
@@ -107,6 +109,7 @@ impl<P: Platform> RwLock<P> for QRwLock<P> {
 
     fn read_unlock(&self, cpu: &P::Cpu, held: Held) {
         let i = held.instance();
+        self.debug.half::<P>(cpu);
         Attempt::<P>::new(cpu, self.class, i, true, held.region).report(LockStep::Released);
         self.slots.words.fetch_sub(cpu, self.slots.at(i), READER, Ordering::Release);
         P::leave(cpu, self.section);
@@ -126,6 +129,7 @@ impl<P: Platform> RwLock<P> for QRwLock<P> {
 
     fn write_unlock(&self, cpu: &P::Cpu, held: Held) {
         let i = held.instance();
+        self.debug.half::<P>(cpu);
         Attempt::<P>::new(cpu, self.class, i, false, held.region).report(LockStep::Released);
         self.slots.words.store_u8_at(cpu, self.slots.at(i), 0, 0, Ordering::Release);
         P::leave(cpu, self.section);

@@ -1,6 +1,6 @@
 //! What surrounds every spin lock: preemption (or interrupts) off, and the steps that are counted.
 
-use super::plan::{LockPlan, LockShared};
+use super::plan::{DebugCost, LockPlan, LockShared};
 use super::{Held, Lock};
 use crate::measure::{LockClass, LockClassId, LockKind, LockStep, Observation};
 use crate::platform::{Platform, Section};
@@ -66,6 +66,7 @@ pub struct SpinLock<A> {
     class: LockClassId,
     instances: usize,
     section: Section,
+    debug: DebugCost,
 }
 
 impl<A> SpinLock<A> {
@@ -75,11 +76,16 @@ impl<A> SpinLock<A> {
         A: Algorithm<P>,
     {
         let algorithm = A::new(build, plan, shared);
-        Self::wrap::<P>(build, plan, algorithm)
+        Self::wrap::<P>(build, plan, algorithm, shared.debug)
     }
 
     /// Registers a class whose words are there already.
-    pub(super) fn wrap<P: Platform>(build: &mut P::Build, plan: &LockPlan, algorithm: A) -> Self {
+    pub(super) fn wrap<P: Platform>(
+        build: &mut P::Build,
+        plan: &LockPlan,
+        algorithm: A,
+        debug: DebugCost,
+    ) -> Self {
         let class = P::lock_class(
             build,
             LockClass {
@@ -88,7 +94,7 @@ impl<A> SpinLock<A> {
                 instances: plan.instances,
             },
         );
-        Self { algorithm, class, instances: plan.instances, section: plan.section }
+        Self { algorithm, class, instances: plan.instances, section: plan.section, debug }
     }
 }
 
@@ -97,6 +103,7 @@ impl<P: Platform, A: Algorithm<P>> Lock<P> for SpinLock<A> {
         P::enter(cpu, self.section);
         let attempt = Attempt::<P>::new(cpu, self.class, i, false, region);
         attempt.report(LockStep::Request);
+        self.debug.half::<P>(cpu);
         let node = self.algorithm.lock(cpu, i, &attempt);
         attempt.report(LockStep::Acquired);
         Held { instance: i as u32, region, node }
@@ -106,6 +113,7 @@ impl<P: Platform, A: Algorithm<P>> Lock<P> for SpinLock<A> {
         P::enter(cpu, self.section);
         let attempt = Attempt::<P>::new(cpu, self.class, i, false, region);
         attempt.report(LockStep::Request);
+        self.debug.half::<P>(cpu);
         let Some(node) = self.algorithm.try_lock(cpu, i) else {
             attempt.report(LockStep::Abandoned);
             P::leave(cpu, self.section);
@@ -117,6 +125,7 @@ impl<P: Platform, A: Algorithm<P>> Lock<P> for SpinLock<A> {
 
     fn release(&self, cpu: &P::Cpu, held: Held) {
         let i = held.instance();
+        self.debug.half::<P>(cpu);
         Attempt::<P>::new(cpu, self.class, i, false, held.region).report(LockStep::Released);
         self.algorithm.unlock(cpu, i, held.node);
         P::leave(cpu, self.section);

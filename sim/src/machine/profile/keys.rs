@@ -66,6 +66,7 @@ static HOST: &[KeySpec] = &[
     key("host.exit_entry_ns", 0.0, 1e6, Optional, "leaving a TD and entering it again"),
     key("host.page_work_ns", 0.0, 1e6, Optional, "KVM's work a reclaimed page, without RECLAIM, put, clear and free"),
     key("host.ipi_round_trip_ns", 0.0, 1e6, Optional, "interrupting the vCPUs of a TD and waiting until they have left the guest"),
+    key("host.lock_debug_ns", 0.0, 10_000.0, Optional, "lock debugging, an acquisition and release; without it the kernel does not debug its locks"),
     key("host.partial_write_erratum", 0.0, 1.0, Optional, "1 where pages of TDs must be cleared by MOVDIR64B before the host uses them (SPR, EMR), else 0"),
 ];
 

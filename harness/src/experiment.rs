@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::quantity::show_size;
+use crate::workloads::WorkloadId;
 
 /// In which world to run.
 #[derive(
@@ -49,6 +50,8 @@ pub struct Experiment {
     pub memory_bytes: u64,
     /// More vCPUs than CPUs are allowed, and take turns.
     pub oversubscribe: bool,
+    /// Size of private mappings: `4k`, `2m` or `mixed:SHARE`.
+    pub page_size: String,
     /// Where PAMT backing pages come from.
     pub pamt_pages: String,
     /// Where guest pages come from.
@@ -76,6 +79,7 @@ impl Default for Experiment {
             machine: "spr-2s".into(),
             memory_bytes: 256 << 20,
             oversubscribe: false,
+            page_size: "4k".into(),
             pamt_pages: "unmovable-pcp".into(),
             placement: "unmovable-pcp".into(),
             run: 0,
@@ -90,6 +94,24 @@ impl Default for Experiment {
 }
 
 impl Experiment {
+    /// The defaults, with those that the workload of this name has of its own.
+    #[must_use]
+    pub fn of_workload(name: &str) -> Self {
+        let usual = WorkloadId::parse(name).map(|id| id.info().usual).unwrap_or_default();
+        let mut experiment = Self { workload: name.to_owned(), ..Self::default() };
+        let options = [
+            (&mut experiment.page_size, usual.page_size),
+            (&mut experiment.placement, usual.placement),
+            (&mut experiment.pamt_pages, usual.pamt_pages),
+        ];
+        for (option, own) in options {
+            if let Some(own) = own {
+                own.clone_into(option);
+            }
+        }
+        experiment
+    }
+
     /// The command that repeats this run alone.
     #[must_use]
     pub fn command(&self) -> String {
@@ -101,6 +123,7 @@ impl Experiment {
             format!("--machine {}", quoted(&self.machine)),
             format!("--tds {} --vcpus {}", self.tds, self.vcpus),
             format!("--memory {}", show_size(self.memory_bytes)),
+            format!("--page-size {}", quoted(&self.page_size)),
             format!("--placement {}", quoted(&self.placement)),
             format!("--pamt-pages {}", quoted(&self.pamt_pages)),
             format!("--seed {}", self.run_seed()),

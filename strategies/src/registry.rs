@@ -66,6 +66,12 @@ impl StrategyInfo {
     pub fn known_unsound(&self) -> bool {
         self.scope_4k != Verdict::Sound
     }
+
+    /// Whether violations are expected of it where 2M mappings are split and joined.
+    #[must_use]
+    pub fn known_unsound_with_splits(&self) -> bool {
+        self.scope_split != Verdict::Sound
+    }
 }
 
 /// What a strategy is built for.

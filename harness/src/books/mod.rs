@@ -8,6 +8,7 @@
 //!   with MISSING_PAMT_PAGE_PAIR;
 //! - a pair came back while the region has users (`early_release`);
 //! - a put failed (`put_failed`), or a get for another reason than memory (`accounting`);
+//! - the module turned one get, put or split down twice (`unbounded_retry`);
 //! - at the end, a refcount is not the number of users, a pair is there without users or missing with
 //!   them, or pairs added and removed differ from what is left (`leak`, `refcount_range`,
 //!   `accounting`).
@@ -18,13 +19,17 @@
 //! keeps no books (they would be a shared line of their own); there the end is checked against the
 //! pages that are mapped.
 
+mod attempts;
+
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 use pamt_strategies::measure::{Observation, Violation, ViolationKind};
 use pamt_strategies::module::{PamtPair, Status, StatusName};
-use pamt_strategies::pamt::{PamtError, Strategy};
+use pamt_strategies::pamt::{PairFor, PamtError, Strategy};
 use pamt_strategies::platform::Platform;
-use pamt_strategies::units::{Pfn, Region};
+use pamt_strategies::units::{PAGES_PER_REGION, Pfn, Region};
+
+use attempts::Attempts;
 
 /// Violations of the final check that are reported one by one.
 const REPORTED_AT_END: usize = 4;
@@ -47,6 +52,19 @@ pub(crate) struct Books {
     pairs: Vec<AtomicU32>,
     added: AtomicU64,
     removed: AtomicU64,
+    attempts: Attempts,
+}
+
+/// What a host holds when a run ends.
+pub(crate) struct Holdings<U, F> {
+    /// 4 KiB pages that the module uses: guest pages, tables, control pages.
+    pub(crate) pages: U,
+    /// First pages of the folios of guest_memfd.
+    pub(crate) folios: F,
+    /// TDs that exist.
+    pub(crate) tds: usize,
+    /// The module runs in dynamic mode.
+    pub(crate) dynamic: bool,
 }
 
 fn violation<P: Platform>(
@@ -59,7 +77,7 @@ fn violation<P: Platform>(
 }
 
 impl Books {
-    pub(crate) fn new(depth: Depth, regions: u32) -> Self {
+    pub(crate) fn new(depth: Depth, regions: u32, cpus: usize) -> Self {
         let zeroes = || (0..regions).map(|_| AtomicU32::new(0)).collect();
         Self {
             depth,
@@ -67,6 +85,22 @@ impl Books {
             pairs: zeroes(),
             added: AtomicU64::new(0),
             removed: AtomicU64::new(0),
+            attempts: Attempts::new(cpus),
+        }
+    }
+
+    /// A get, put or split begins on this CPU.
+    pub(crate) fn begin<P: Platform>(&self, cpu: &P::Cpu) {
+        if self.depth == Depth::Full {
+            self.attempts.begin::<P>(cpu);
+        }
+    }
+
+    /// The module turned a call down that belongs to a get, put or split: BUSY, or a pair that was
+    /// there a moment ago.
+    pub(crate) fn turned_down<P: Platform>(&self, cpu: &P::Cpu, region: Region, why: &str) {
+        if self.depth == Depth::Full {
+            self.attempts.turned_down::<P>(cpu, region, why);
         }
     }
 
@@ -86,6 +120,24 @@ impl Books {
         if self.depth == Depth::Full {
             Self::slot(&self.users, page.region()).fetch_sub(1, Ordering::Relaxed);
         }
+    }
+
+    /// TDH.MEM.PAGE.DEMOTE succeeded: the region has a pair and 512 users.
+    pub(crate) fn demoted(&self, region: Region, pair: PamtPair) {
+        self.added(region, pair);
+        if self.depth == Depth::Full {
+            let users = Self::slot(&self.users, region);
+            users.fetch_add(PAGES_PER_REGION as u32, Ordering::Relaxed);
+        }
+    }
+
+    /// TDH.MEM.PAGE.PROMOTE succeeded: the region has neither.
+    pub(crate) fn promoted<P: Platform>(&self, cpu: &P::Cpu, region: Region) {
+        if self.depth == Depth::Full {
+            let users = Self::slot(&self.users, region);
+            users.fetch_sub(PAGES_PER_REGION as u32, Ordering::Relaxed);
+        }
+        self.removed::<P>(cpu, region);
     }
 
     /// PAMT.ADD succeeded.
@@ -135,24 +187,24 @@ impl Books {
         }
     }
 
-    /// Compares everything at the end of a run, when no CPU is in a get or put. `mapped` are the
-    /// pages that TDs still hold; `dynamic` is false for a module in static mode, where no pairs are.
+    /// Compares everything at the end of a run, when no CPU is in a get or put.
     pub(crate) fn check_end<P: Platform>(
         &self,
         cpu: &P::Cpu,
         strategy: &dyn Strategy<P>,
-        mapped: impl Iterator<Item = Pfn>,
-        dynamic: bool,
+        held: Holdings<impl Iterator<Item = Pfn>, impl Iterator<Item = Pfn>>,
     ) {
         let mut users = vec![0_u32; self.users.len()];
-        for page in mapped {
-            users[page.region().0 as usize] += 1;
+        held.pages.for_each(|page| users[page.region().0 as usize] += 1);
+        if strategy.pair_is_for() == PairFor::Folios {
+            held.folios.for_each(|page| users[page.region().0 as usize] += 1);
         }
+        let everywhere = strategy.pair_is_for() == PairFor::Tds && held.tds > 0;
         let mut wrong = Vec::new();
         for (at, users) in users.iter().copied().enumerate() {
             let region = Region(at as u32);
             let pair = self.pairs[at].load(Ordering::Relaxed) != 0;
-            if dynamic && pair != (users > 0) {
+            if held.dynamic && pair != (users > 0 || everywhere) {
                 let has = if pair { "still has its pair" } else { "has no pair" };
                 let detail = format!("region {region} {has} with {users} pages in use at the end");
                 wrong.push((ViolationKind::Leak, region, detail));

@@ -194,11 +194,25 @@ fn parameter(sheet: Sheet, param: &Param) -> Sheet {
     sheet.row(param.name, &about)
 }
 
+/// What a workload sets when the user does not, in the words of the command line.
+fn usual(info: &WorkloadInfo) -> String {
+    let options = [
+        ("--page-size", info.usual.page_size),
+        ("--placement", info.usual.placement),
+        ("--pamt-pages", info.usual.pamt_pages),
+    ];
+    let set = options.iter().filter_map(|(flag, value)| Some(format!("{flag} {}", (*value)?)));
+    let first = info.large_first.then(|| "the first TD maps 2 MiB pages".to_owned());
+    let all: Vec<_> = set.chain(first).collect();
+    if all.is_empty() { "the defaults of all runs".to_owned() } else { all.join(", ") }
+}
+
 fn workload(info: &'static WorkloadInfo) -> Entry {
     let mut sheet = Sheet::new(info.name, info.summary)
         .row("stands for", info.stands_for)
         .row("bottleneck", info.bottleneck)
         .row("throughput in", info.unit)
+        .row("usual", &usual(info))
         .row("--set", "");
     let params = WorkloadId::parse(info.name).into_iter().flat_map(WorkloadId::params);
     for param in params {

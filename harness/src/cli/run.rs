@@ -41,12 +41,15 @@ pub(super) struct RunArgs {
     /// Memory that each TD touches
     #[arg(long, value_name = "SIZE", default_value = "256MiB", value_parser = quantity::pages)]
     memory: u64,
-    /// Where guest pages come from
-    #[arg(long, value_name = "PLACEMENT", default_value = "unmovable-pcp")]
-    placement: String,
-    /// Where PAMT backing pages come from
-    #[arg(long, value_name = "PLACEMENT", default_value = "unmovable-pcp")]
-    pamt_pages: String,
+    /// Size of private mappings; 4k unless the workload says otherwise
+    #[arg(long, value_name = "4k|2m|mixed:SHARE")]
+    page_size: Option<String>,
+    /// Where guest pages come from; unmovable-pcp unless the workload says otherwise
+    #[arg(long, value_name = "PLACEMENT")]
+    placement: Option<String>,
+    /// Where PAMT backing pages come from; unmovable-pcp unless the workload says otherwise
+    #[arg(long, value_name = "PLACEMENT")]
+    pamt_pages: Option<String>,
     /// Seed
     #[arg(long, value_name = "N", default_value_t = 1)]
     seed: u64,
@@ -104,14 +107,17 @@ impl RunArgs {
         let mut experiments = Vec::new();
         for strategy in &strategies {
             for workload in &workloads {
+                let usual = Experiment::of_workload(workload);
                 for run in 0..self.runs {
+                    let usual = usual.clone();
                     experiments.push(Experiment {
                         backend: self.backend,
                         machine: self.machine.clone(),
                         memory_bytes: self.memory,
                         oversubscribe: self.oversubscribe,
-                        pamt_pages: self.pamt_pages.clone(),
-                        placement: self.placement.clone(),
+                        page_size: self.page_size.clone().unwrap_or(usual.page_size),
+                        pamt_pages: self.pamt_pages.clone().unwrap_or(usual.pamt_pages),
+                        placement: self.placement.clone().unwrap_or(usual.placement),
                         run,
                         seed: self.seed,
                         set: set.clone(),

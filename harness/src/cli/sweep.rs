@@ -182,7 +182,13 @@ fn jobs(plan: &Plan) -> Result<Vec<Job>, CliError> {
 
 /// A whole experiment from the options of a plan.
 fn complete(options: &Map<String, Value>) -> Result<Value, String> {
-    let mut whole = match serde_json::to_value(Experiment::default()) {
+    let workload = options.get("workload").map_or_else(String::new, plain);
+    let usual = if workload.is_empty() {
+        Experiment::default()
+    } else {
+        Experiment::of_workload(&workload)
+    };
+    let mut whole = match serde_json::to_value(usual) {
         Ok(Value::Object(whole)) => whole,
         other => return Err(format!("the defaults of an experiment are no object: {other:?}")),
     };

@@ -53,7 +53,7 @@ fn echo(prepared: &Prepared) -> Echo {
         backend: asked.backend.name().to_owned(),
         machine: prepared.profile.name().to_owned(),
         memory_bytes: Some(asked.memory_bytes),
-        page_size: None,
+        page_size: Some(asked.page_size.clone()),
         pamt_pages: Some(asked.pamt_pages.clone()),
         parameters: parameters.chain(of_machine).collect(),
         placement: Some(asked.placement.clone()),
@@ -75,6 +75,7 @@ fn comparability(prepared: &Prepared, world: World) -> Comparability {
         ("machine".to_owned(), prepared.profile.name().to_owned()),
         ("machine_values".to_owned(), machine_values(&prepared.profile)),
         ("memory".to_owned(), asked.memory_bytes.to_string()),
+        ("page_size".to_owned(), asked.page_size.clone()),
         ("pamt_pages".to_owned(), asked.pamt_pages.clone()),
         ("placement".to_owned(), asked.placement.clone()),
         ("tds".to_owned(), asked.tds.to_string()),
@@ -273,7 +274,7 @@ fn tds(progress: &Progress, clock: Clock) -> Vec<TdRow> {
 }
 
 fn correctness(prepared: &Prepared, m: &Measurement, clock: Clock) -> Correctness {
-    let known_unsound = prepared.spec.info().known_unsound();
+    let known_unsound = prepared.known_unsound();
     let violations = m.violations.iter().map(|found| ViolationRow {
         at_ns: clock.ns(found.at).0,
         cpu: u32::from(found.cpu.0),

@@ -54,8 +54,21 @@ impl Prepared {
         self.spec.info().module == ModuleMode::Dynamic
     }
 
+    /// Whether violations are expected of the strategy: where 2M mappings are split, by its verdict for
+    /// that scope.
+    #[must_use]
+    pub fn known_unsound(&self) -> bool {
+        let info = self.spec.info();
+        if self.experiment.page_size == "4k" && !self.workload.info().large_first {
+            info.known_unsound()
+        } else {
+            info.known_unsound_with_splits()
+        }
+    }
+
     pub(super) fn plan(&self, nodes: usize) -> Result<HostPlan, PlanError> {
-        HostPlan::new(&self.experiment, &self.settings, nodes, self.dynamic())
+        let kind = (self.dynamic(), self.workload.info().large_first);
+        HostPlan::new(&self.experiment, &self.settings, nodes, kind)
     }
 }
 

@@ -112,7 +112,8 @@ fn tds(plan: &HostPlan, pinned: Vec<(NodeId, Vec<CpuId>)>) -> Vec<Td> {
         .map(|(id, place)| {
             let slot = &mut slots[usize::from(place.0.0)];
             *slot += 1;
-            Td::new(id as u32, *slot - 1, place, plan.pages_per_td)
+            let memory = (plan.pages_per_td, plan.page_sizes.of(id));
+            Td::new(id as u32, *slot - 1, place, memory)
         })
         .collect()
 }

@@ -5,17 +5,32 @@ use pamt_strategies::measure::{Observation, Op, Violation, ViolationKind};
 use pamt_strategies::module::PamtPair;
 use pamt_strategies::pamt::PamtCache;
 use pamt_strategies::platform::{BulkKind, Platform};
-use pamt_strategies::units::{CpuId, Cycles, NodeId, PAGE_BYTES, Pfn, Region};
+use pamt_strategies::units::{CpuId, Cycles, NodeId, PAGE_BYTES, PAGES_PER_REGION, Pfn, Region};
 
+use super::page_size::LARGE_PAGES;
 use super::pages::{Buddy, GuestOrder, PairPool, Placement, ZonePlan, Zones, own_pair};
 use super::plan::CACHE_PAGES;
 use super::{HostCosts, HostPlan, Td};
+
+/// Pages of each kind that are in use when a run ends.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct PagesHeld {
+    /// 4 KiB folios of guests.
+    pub(crate) small: u64,
+    /// 2 MiB folios of guests.
+    pub(crate) large: u64,
+    /// Control pages and tables.
+    pub(crate) kernel: u64,
+    /// Pages of pairs.
+    pub(crate) pairs: u64,
+}
 
 /// Where guest pages and page pairs come from in a run.
 pub(crate) struct PageAllocator<P: Platform> {
     plan: HostPlan,
     zones: Zones<P>,
     guest: GuestOrder,
+    large: GuestOrder,
     pool: PairPool,
     list_op: Cycles,
     erratum: bool,
@@ -44,11 +59,13 @@ impl<P: Platform> PageAllocator<P> {
         let zones = Zones::new(build, locks, zone_plan, buddies.collect(), map.regions_per_node);
         let tds_per_node = u64::from(plan.tds).div_ceil(u64::from(map.nodes));
         let pool = PairPool::new(plan.pamt, map);
+        let order = |units| GuestOrder::new(plan.guest, tds_per_node, units, plan.seed);
         Self {
             free_at_start: zones.free_pages(),
             pool_at_start: pool.free_pages(),
             zones,
-            guest: GuestOrder::new(plan.guest, tds_per_node, plan.pages_per_td, plan.seed),
+            guest: order((plan.pages_per_td, PAGES_PER_REGION - map.reserved_tail)),
+            large: order((plan.pages_per_td.div_ceil(LARGE_PAGES), 1)),
             pool,
             list_op: costs.list_op,
             erratum: costs.erratum,
@@ -70,7 +87,26 @@ impl<P: Platform> PageAllocator<P> {
     pub(crate) fn guest_page(&self, cpu: &P::Cpu, on: CpuId, td: &Td, gfn: u64) -> Option<Pfn> {
         match self.plan.guest {
             Placement::UnmovablePcp => self.zones.take(cpu, on, td.node),
-            _ => Some(self.guest.page(&self.plan.map, u32::from(td.node.0), td.slot, gfn)),
+            _ => {
+                let part = self.plan.map.guest_part(u32::from(td.node.0));
+                Some(self.plan.map.usable_page(&part, self.guest.unit(td.slot, gfn)))
+            }
+        }
+    }
+
+    /// The 2 MiB folio that will back stretch `at` of a TD.
+    pub(crate) fn large_page(&self, cpu: &P::Cpu, td: &Td, at: u64) -> Option<Pfn> {
+        if self.plan.map.large_regions == 0 {
+            return self.zones.take_region(cpu, td.node);
+        }
+        let part = self.plan.map.large_part(u32::from(td.node.0));
+        Some(Region(part.start + self.large.unit(td.slot, at) as u32).first_pfn())
+    }
+
+    /// Gives a 2 MiB folio back.
+    pub(crate) fn free_large_page(&self, cpu: &P::Cpu, first: Pfn) {
+        if self.plan.map.large_regions == 0 {
+            self.zones.give_region(cpu, first);
         }
     }
 
@@ -177,19 +213,17 @@ impl<P: Platform> PageAllocator<P> {
         P::observe(cpu, Observation::End(Op::PairFree));
     }
 
-    /// Reports pages that are neither free nor among the `held` ones.
-    pub(crate) fn check_end(
-        &self,
-        cpu: &P::Cpu,
-        guest_held: u64,
-        kernel_held: u64,
-        pair_pages: u64,
-    ) {
-        let from_zones = |placement| placement == Placement::UnmovablePcp;
-        let guest = if from_zones(self.plan.guest) { guest_held } else { 0 };
-        let pairs = if from_zones(self.plan.pamt) { pair_pages } else { 0 };
+    /// Reports pages that are neither free nor held.
+    pub(crate) fn check_end(&self, cpu: &P::Cpu, held: &PagesHeld) {
+        let by_zones = |placement, pages| {
+            if placement == Placement::UnmovablePcp { pages } else { 0 }
+        };
+        let large = if self.plan.map.large_regions == 0 { held.large * LARGE_PAGES } else { 0 };
+        let expected = by_zones(self.plan.guest, held.small)
+            + by_zones(self.plan.pamt, held.pairs)
+            + large
+            + held.kernel;
         let taken = self.free_at_start - self.zones.free_pages();
-        let expected = guest + pairs + kernel_held;
         if taken != expected {
             let detail = format!(
                 "{taken} pages are out of the page allocator at the end, {expected} are held"
@@ -198,7 +232,7 @@ impl<P: Platform> PageAllocator<P> {
         }
         let pool_out = self.pool_at_start - self.pool.free_pages();
         let pool_held = match self.plan.pamt {
-            Placement::DedicatedPool | Placement::Random => pair_pages,
+            Placement::DedicatedPool | Placement::Random => held.pairs,
             _ => 0,
         };
         if pool_out != pool_held {

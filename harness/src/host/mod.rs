@@ -6,6 +6,7 @@
 mod costs;
 mod kvm;
 mod memory;
+mod page_size;
 mod pages;
 mod plan;
 mod td;
@@ -14,16 +15,19 @@ use std::sync::Arc;
 
 use pamt_sim::tdx::{Module, TdPages};
 use pamt_strategies::locks::{LockPlan, LockShared, QRwLock};
-use pamt_strategies::module::{PamtOps, PamtPair, Status, TdLeaves};
+use pamt_strategies::module::{PamtOps, PamtPair, Status, StatusName, TdLeaves};
 use pamt_strategies::pamt::{Env, HostMemory, PamtCache, Strategy};
 use pamt_strategies::platform::{Home, Platform};
 use pamt_strategies::units::{Pfn, Region};
 
-use crate::books::{Books, Depth};
+use crate::books::{Books, Depth, Holdings};
 
 pub(crate) use costs::{HostCosts, exponential};
 pub(crate) use kvm::{HostError, STRETCH, share, stretches};
 pub(crate) use memory::PageAllocator;
+use memory::PagesHeld;
+pub(crate) use page_size::LARGE_PAGES;
+pub use page_size::UnknownPageSize;
 pub use pages::{PLACEMENTS, Placement, PlacementInfo, UnknownPlacement, Use};
 pub use plan::PlanError;
 pub(crate) use plan::{HostPlan, PARAMS};
@@ -81,7 +85,7 @@ impl<P: Platform> Host<P> {
             module: parts.module,
             pages: parts.pages,
             mmu_lock: QRwLock::new(build, &locks, &parts.locks),
-            books: Books::new(parts.depth, plan.map.regions()),
+            books: Books::new(parts.depth, plan.map.regions(), P::cpu_count(build)),
             tds: parts.tds,
             plan,
         })
@@ -103,12 +107,24 @@ impl<P: Platform> Host<P> {
         if let Err(error) = self.strategy.quiesce(cpu, &self.env()) {
             self.books.put_failed::<P>(cpu, Pfn(0), &error);
         }
-        let guest = self.tds.iter().flat_map(|td| td.mapped.pages());
-        let kernel = self.tds.iter().flat_map(Td::kernel_pages);
-        let held = guest.clone().chain(kernel.clone());
-        self.books.check_end::<P>(cpu, &*self.strategy, held, self.plan.dynamic);
-        let (guest, kernel) = (guest.count() as u64, kernel.count() as u64);
-        self.pages.check_end(cpu, guest, kernel, self.pamt_pages());
+        let pages = self.tds.iter().flat_map(|td| td.mapped.pages().chain(td.kernel_pages()));
+        let held = Holdings {
+            pages,
+            folios: self.tds.iter().flat_map(Td::folios),
+            tds: self.tds.iter().filter(|td| td.exists()).count(),
+            dynamic: self.plan.dynamic,
+        };
+        self.books.check_end::<P>(cpu, &*self.strategy, held);
+        let sum = |count: &dyn Fn(&Td) -> usize| self.tds.iter().map(count).sum::<usize>() as u64;
+        self.pages.check_end(
+            cpu,
+            &PagesHeld {
+                small: sum(&|td| td.small_folios().count()),
+                large: sum(&|td| td.folios.first.pages().count()),
+                kernel: sum(&|td| td.kernel_pages().count()),
+                pairs: self.pamt_pages(),
+            },
+        );
     }
 }
 
@@ -117,14 +133,22 @@ impl<P: Platform> PamtOps<P> for Host<P> {
         let status = self.module.pamt_add(cpu, region, pair);
         if !status.is_error() {
             self.books.added(region, pair);
+        } else if status.is(StatusName::OperandBusy) {
+            self.books.turned_down::<P>(cpu, region, "PAMT.ADD met BUSY");
         }
         status
     }
 
     fn pamt_remove(&self, cpu: &P::Cpu, region: Region) -> Result<PamtPair, Status> {
-        let pair = self.module.pamt_remove(cpu, region)?;
-        self.books.removed::<P>(cpu, region);
-        Ok(pair)
+        let outcome = self.module.pamt_remove(cpu, region);
+        match &outcome {
+            Ok(_) => self.books.removed::<P>(cpu, region),
+            Err(status) if status.is(StatusName::OperandBusy) => {
+                self.books.turned_down::<P>(cpu, region, "PAMT.REMOVE met BUSY");
+            }
+            Err(_) => {}
+        }
+        outcome
     }
 
     fn pamt_present(&self, cpu: &P::Cpu, region: Region) -> Result<bool, Status> {

@@ -3,6 +3,7 @@
 use pamt_strategies::units::{CpuId, NodeId, PAGE_BYTES};
 use thiserror::Error;
 
+use super::page_size::{PageSize, UnknownPageSize};
 use super::pages::Demand;
 use super::pages::{MapError, MemoryMap, Placement, UnknownPlacement, Use};
 use crate::experiment::Experiment;
@@ -50,6 +51,14 @@ pub enum PlanError {
     /// A placement that does not exist.
     #[error(transparent)]
     Placement(#[from] UnknownPlacement),
+    /// A page size that does not exist.
+    #[error(transparent)]
+    PageSize(#[from] UnknownPageSize),
+    /// A pair in a region that one 2M page fills.
+    #[error(
+        "--pamt-pages same-region with 2 MiB pages: a 2 MiB page fills its region, so the pair for its split cannot lie there; choose another --pamt-pages"
+    )]
+    PairInLargePage,
     /// More memory than can be named.
     #[error(transparent)]
     Map(#[from] MapError),
@@ -85,6 +94,7 @@ pub(crate) struct HostPlan {
     pub(crate) tds: u32,
     pub(crate) vcpus: u32,
     pub(crate) pages_per_td: u64,
+    pub(crate) page_sizes: PageSizes,
     pub(crate) guest: Placement,
     pub(crate) pamt: Placement,
     pub(crate) map: MemoryMap,
@@ -94,6 +104,25 @@ pub(crate) struct HostPlan {
     pub(crate) seed: u64,
     /// The module runs in dynamic mode.
     pub(crate) dynamic: bool,
+}
+
+/// Page sizes of TDs.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct PageSizes {
+    pub(crate) first: PageSize,
+    pub(crate) others: PageSize,
+}
+
+impl PageSizes {
+    /// That of a TD.
+    pub(crate) fn of(self, td: usize) -> PageSize {
+        if td == 0 { self.first } else { self.others }
+    }
+
+    /// Whether any TD maps 2 MiB pages.
+    pub(crate) fn has_large(self) -> bool {
+        self.first.has_large() || self.others.has_large()
+    }
 }
 
 /// When reclaimed guest pages are cleared.
@@ -108,12 +137,13 @@ pub(crate) enum Clear {
 }
 
 impl HostPlan {
-    /// The host of an experiment on a machine with `nodes` nodes.
+    /// The host of an experiment on a machine with `nodes` nodes. `large_first`: the first TD maps all
+    /// its memory as 2 MiB pages, whatever `--page-size` says.
     pub(crate) fn new(
         experiment: &Experiment,
         settings: &Settings,
         nodes: usize,
-        dynamic: bool,
+        (dynamic, large_first): (bool, bool),
     ) -> Result<Self, PlanError> {
         let (tds, vcpus) = (experiment.tds, experiment.vcpus);
         if tds == 0 || vcpus == 0 {
@@ -121,12 +151,19 @@ impl HostPlan {
         }
         let guest = Placement::parse(&experiment.placement, Use::Guest)?;
         let pamt = Placement::parse(&experiment.pamt_pages, Use::PamtPages)?;
+        let others = PageSize::parse(&experiment.page_size)?;
+        let page_sizes =
+            PageSizes { first: if large_first { PageSize::LARGE } else { others }, others };
+        if page_sizes.has_large() && pamt == Placement::SameRegion {
+            return Err(PlanError::PairInLargePage);
+        }
         let pages_per_td = experiment.memory_bytes / PAGE_BYTES;
         let caches = u64::from(vcpus) * CACHE_PAGES as u64;
         let map = MemoryMap::new(&Demand {
             nodes: nodes as u64,
             tds: u64::from(tds),
             pages_per_td,
+            large: page_sizes.has_large(),
             kernel_pages_per_td: TD_PAGES + u64::from(vcpus) * VCPU_PAGES + caches,
             host_bytes: settings.size_bytes("host_memory"),
             guest,
@@ -136,6 +173,7 @@ impl HostPlan {
             tds,
             vcpus,
             pages_per_td,
+            page_sizes,
             guest,
             pamt,
             map,

@@ -5,6 +5,8 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use pamt_strategies::pamt::PamtCache;
 use pamt_strategies::units::{CpuId, NodeId, PAGE_BYTES, Pfn};
 
+use super::page_size::{LARGE_PAGES, PageSize};
+
 /// TDCS pages of a TD.
 pub(crate) const TDCX_PAGES: usize = 6;
 /// Levels of Secure EPT entries that point to a table, from the lowest: 2 MiB, 1 GiB, 512 GiB.
@@ -13,8 +15,11 @@ pub(crate) const TABLE_LEVELS: core::ops::RangeInclusive<u64> = 1..=3;
 const EMPTY: u32 = 0;
 const FROZEN: u32 = 1;
 const FIRST: u32 = 2;
+/// The entry maps a 2 MiB page; page numbers need 31 bits ([`super::pages::MemoryMap`]).
+const LEAF: u32 = 1 << 31;
 
-/// Entries of KVM's own page table: each empty, frozen while somebody changes it, or a page.
+/// Entries of KVM's own page table: each empty, frozen while somebody changes it, a page (of memory at
+/// the lowest level, of a table above), or a 2 MiB page of memory.
 ///
 /// They are written under `mmu_lock` or while frozen, so relaxed accesses do.
 #[derive(Debug)]
@@ -27,8 +32,10 @@ pub(crate) enum Entry {
     Won,
     /// Somebody else is at it.
     Frozen,
-    /// It is there.
+    /// A page or a table is there.
     Present,
+    /// It maps a 2 MiB page.
+    Leaf,
 }
 
 impl Entries {
@@ -41,10 +48,21 @@ impl Entries {
         self.0.len() as u64
     }
 
-    /// The page of an entry.
+    /// The page or table of an entry.
     pub(crate) fn page(&self, at: u64) -> Option<Pfn> {
         let stored = self.0[at as usize].load(Ordering::Relaxed);
-        stored.checked_sub(FIRST).map(|pfn| Pfn(u64::from(pfn)))
+        if stored & LEAF != 0 { None } else { stored.checked_sub(FIRST).map(pfn) }
+    }
+
+    /// The first page of a 2 MiB mapping.
+    pub(crate) fn leaf(&self, at: u64) -> Option<Pfn> {
+        let stored = self.0[at as usize].load(Ordering::Relaxed);
+        (stored & LEAF != 0).then(|| pfn(stored & !LEAF))
+    }
+
+    /// Maps a 2 MiB page.
+    pub(crate) fn set_leaf(&self, at: u64, first: Pfn) {
+        self.0[at as usize].store(first.0 as u32 | LEAF, Ordering::Relaxed);
     }
 
     /// Sets an entry to a page, or to empty.
@@ -59,13 +77,44 @@ impl Entries {
         match self.0[at as usize].compare_exchange(EMPTY, FROZEN, order, order) {
             Ok(_) => Entry::Won,
             Err(FROZEN) => Entry::Frozen,
+            Err(stored) if stored & LEAF != 0 => Entry::Leaf,
             Err(_) => Entry::Present,
         }
     }
 
-    /// All pages.
+    /// All pages or tables.
     pub(crate) fn pages(&self) -> impl Iterator<Item = Pfn> + Clone + '_ {
         (0..self.len()).filter_map(|at| self.page(at))
+    }
+}
+
+fn pfn(stored: u32) -> Pfn {
+    Pfn(u64::from(stored))
+}
+
+/// The 2 MiB folios of a TD's guest memory, by stretch of 2 MiB. A folio is given back whole, when
+/// none of its pages is mapped any more: its parts are converted in place.
+#[derive(Debug)]
+pub(crate) struct Folios {
+    /// First page of each.
+    pub(crate) first: Entries,
+    mapped: Vec<AtomicU32>,
+}
+
+impl Folios {
+    fn new(count: u64) -> Self {
+        let mapped = (0..count).map(|_| AtomicU32::new(0)).collect();
+        Self { first: Entries::new(count), mapped }
+    }
+
+    /// `pages` more pages of a folio are mapped.
+    pub(crate) fn map(&self, at: u64, pages: u64) {
+        self.mapped[at as usize].fetch_add(pages as u32, Ordering::Relaxed);
+    }
+
+    /// `pages` fewer; whether none is left.
+    pub(crate) fn unmap(&self, at: u64, pages: u64) -> bool {
+        self.mapped[at as usize].fetch_sub(pages as u32, Ordering::Relaxed) == pages as u32
     }
 }
 
@@ -82,17 +131,28 @@ pub(crate) struct Td {
     pub(crate) cpus: Vec<CpuId>,
     /// TDR page, then the TDCS pages.
     pub(crate) control: Entries,
-    /// Guest pages.
+    /// Guest pages that are mapped as 4 KiB.
     pub(crate) mapped: Entries,
-    /// Secure EPT tables, by the level of the entry that points to them, from the lowest.
+    /// Secure EPT entries above those, by level from the lowest: tables, and 2 MiB mappings in the
+    /// lowest.
     pub(crate) tables: [Entries; 3],
+    /// Which of its memory should be mapped as 2 MiB.
+    pub(crate) page_size: PageSize,
+    pub(crate) folios: Folios,
 }
 
 impl Td {
-    pub(crate) fn new(id: u32, slot: u64, (node, cpus): (NodeId, Vec<CpuId>), pages: u64) -> Self {
+    pub(crate) fn new(
+        id: u32,
+        slot: u64,
+        (node, cpus): (NodeId, Vec<CpuId>),
+        (pages, page_size): (u64, PageSize),
+    ) -> Self {
         let tables = [1, 2, 3].map(|level| Entries::new(pages.div_ceil(1 << (9 * level))));
         let control = Entries::new(1 + TDCX_PAGES as u64);
-        Self { id, node, slot, cpus, control, mapped: Entries::new(pages), tables }
+        let folios = Folios::new(pages.div_ceil(LARGE_PAGES));
+        let mapped = Entries::new(pages);
+        Self { id, node, slot, cpus, control, mapped, tables, page_size, folios }
     }
 
     /// Guest pages.
@@ -108,6 +168,34 @@ impl Td {
     /// Tables that entries of `level` point to.
     pub(crate) fn tables_of(&self, level: u64) -> &Entries {
         &self.tables[level as usize - 1]
+    }
+
+    /// Whether stretch `at` is to be one 2 MiB mapping, and has no table that stands in its way.
+    pub(crate) fn wants_large(&self, at: u64) -> bool {
+        (at + 1) * LARGE_PAGES <= self.pages()
+            && self.page_size.is_large(at)
+            && self.tables[0].page(at).is_none()
+    }
+
+    /// Whether a guest page is mapped, in either size.
+    pub(crate) fn is_mapped(&self, gfn: u64) -> bool {
+        self.mapped.page(gfn).is_some() || self.tables[0].leaf(gfn / LARGE_PAGES).is_some()
+    }
+
+    /// Mapped guest pages that are folios of their own.
+    pub(crate) fn small_folios(&self) -> impl Iterator<Item = Pfn> + '_ {
+        let single = |gfn: &u64| self.folios.first.page(gfn / LARGE_PAGES).is_none();
+        (0..self.pages()).filter(single).filter_map(|gfn| self.mapped.page(gfn))
+    }
+
+    /// First pages of all folios of its memory.
+    pub(crate) fn folios(&self) -> impl Iterator<Item = Pfn> + '_ {
+        self.small_folios().chain(self.folios.first.pages())
+    }
+
+    /// Whether it has been created and not yet destroyed.
+    pub(crate) fn exists(&self) -> bool {
+        self.control.page(0).is_some()
     }
 
     /// Guest physical address of a page.

@@ -16,7 +16,7 @@ use pamt_strategies::platform::{Actor, Platform};
 use pamt_strategies::units::{CpuId, Cycles, PAGE_BYTES};
 
 use super::meeting::Meeting;
-use super::{Progress, WorkloadInfo};
+use super::{Progress, Usual, WorkloadInfo};
 use crate::host::{Host, HostError, STRETCH, Vcpu, exponential, stretches};
 use crate::params::{Kind, Param, Settings};
 
@@ -33,6 +33,8 @@ pub(super) static INFO: WorkloadInfo = WorkloadInfo {
     bottleneck: "in the first phase as in fault-storm; in the second KVM's own work and exits",
     unit: "pages",
     params: &[GUEST, LAUNCH, FIRMWARE, OTHERS, PAUSE],
+    usual: Usual::NONE,
+    large_first: false,
 };
 
 pub(super) const GUEST: Param = Param {
@@ -66,6 +68,11 @@ pub(super) const PAUSE: Param = Param {
     help: "mean of the exponential time between two stretches of 2 MiB that the booting vCPU accepts",
 };
 
+// For TDs that boot as fast as they can, on all vCPUs at once.
+pub(super) const LAUNCH_SOON: Param = Param { default: "10us", ..LAUNCH };
+pub(super) const ALL_FIRMWARE: Param = Param { default: "1", ..FIRMWARE };
+pub(super) const NO_PAUSE: Param = Param { default: "0ns", ..PAUSE };
+
 /// How TDs boot.
 pub(super) struct Boot<P: Platform> {
     host: Arc<Host<P>>,
@@ -97,14 +104,14 @@ impl<P: Platform> Boot<P> {
         }
     }
 
-    /// The part of vCPU `index` in the boot of `td`; returns the pages that it accepted. The first
-    /// vCPU returns last.
+    /// The part of vCPU `index` in boot number `round` of `td`; returns the pages that it accepted. The
+    /// first vCPU returns last.
     pub(super) fn run(
         &self,
         cpu: &P::Cpu,
         td: u32,
-        index: u64,
-        on: CpuId,
+        (index, on): (u64, CpuId),
+        round: u64,
     ) -> Result<u64, HostError> {
         let vcpus = u64::from(self.host.plan.vcpus);
         if index == 0 {
@@ -112,54 +119,44 @@ impl<P: Platform> Boot<P> {
             P::observe(cpu, Observation::Begin(Op::TdBoot));
             self.launched.arrive(cpu, td);
         }
-        self.launched.wait_for(cpu, td, 1);
+        self.launched.wait_for(cpu, td, round + 1);
         let mut vcpu = Vcpu::new(td, on);
-        let outcome = self.phases(cpu, &mut vcpu, index);
+        let outcome = self.phases(cpu, &mut vcpu, index, round);
         self.host.retire(cpu, &mut vcpu);
         self.booted.arrive(cpu, td);
         if index == 0 {
-            self.booted.wait_for(cpu, td, vcpus);
+            self.booted.wait_for(cpu, td, vcpus * (round + 1));
             P::observe(cpu, Observation::End(Op::TdBoot));
         }
         outcome
     }
 
-    fn phases(&self, cpu: &P::Cpu, vcpu: &mut Vcpu, index: u64) -> Result<u64, HostError> {
+    fn phases(
+        &self,
+        cpu: &P::Cpu,
+        vcpu: &mut Vcpu,
+        index: u64,
+        round: u64,
+    ) -> Result<u64, HostError> {
         let vcpus = u64::from(self.host.plan.vcpus);
         let pages = self.host.tds[vcpu.td as usize].pages();
         let low = self.firmware_pages(pages);
-        let firmware = self.accept(cpu, vcpu, stretches(low, index, vcpus));
+        let firmware = self.host.touch(cpu, vcpu, self.guest, stretches(low, index, vcpus));
         self.accepted.arrive(cpu, vcpu.td);
-        self.accepted.wait_for(cpu, vcpu.td, vcpus);
+        self.accepted.wait_for(cpu, vcpu.td, vcpus * (round + 1));
         let mut done = firmware?;
         let long = LongPhase::new(low, pages, vcpus, self.others_share);
         let pause = long.pause_of(index, self.pause);
         for start in long.starts(index) {
             P::sleep_until(cpu, P::now(cpu) + exponential::<P>(cpu, pause));
-            done += self.accept(cpu, vcpu, start..(start + STRETCH).min(pages))?;
+            let stretch = start..(start + STRETCH).min(pages);
+            done += self.host.touch(cpu, vcpu, self.guest, stretch)?;
         }
         Ok(done)
     }
 
     fn firmware_pages(&self, pages: u64) -> u64 {
         ((pages as f64 * self.firmware_share).round() as u64).min(LOW_RAM_PAGES)
-    }
-
-    fn accept(
-        &self,
-        cpu: &P::Cpu,
-        vcpu: &mut Vcpu,
-        order: impl Iterator<Item = u64>,
-    ) -> Result<u64, HostError> {
-        let mut pages = 0;
-        for gfn in order {
-            P::observe(cpu, Observation::Begin(Op::Guest));
-            P::sleep_until(cpu, P::now(cpu) + exponential::<P>(cpu, self.guest));
-            P::observe(cpu, Observation::End(Op::Guest));
-            self.host.fault(cpu, vcpu, gfn)?;
-            pages += 1;
-        }
-        Ok(pages)
     }
 }
 
@@ -217,7 +214,7 @@ pub(super) fn actors<P: Platform>(
             let (boot, progress, id) = (Arc::clone(&boot), Arc::clone(progress), td.id);
             progress.enlist();
             let body = move |cpu: &P::Cpu| {
-                progress.run(cpu, &boot.host, id, || boot.run(cpu, id, index, on));
+                progress.run(cpu, &boot.host, id, || boot.run(cpu, id, (index, on), 0));
             };
             Actor { cpu: on, name: format!("td{id}/vcpu{index}"), body: Box::new(body) }
         })

@@ -2,10 +2,9 @@
 
 use std::sync::Arc;
 
-use pamt_strategies::measure::{Observation, Op};
 use pamt_strategies::platform::{Actor, Platform};
 
-use super::{Progress, WorkloadInfo};
+use super::{Progress, Usual, WorkloadInfo};
 use crate::host::{Host, Vcpu, exponential, stretches};
 use crate::params::{Kind, Param, Settings};
 
@@ -32,6 +31,8 @@ pub(super) static INFO: WorkloadInfo = WorkloadInfo {
             help: "mean of the exponential delay before each vCPU begins",
         },
     ],
+    usual: Usual::NONE,
+    large_first: false,
 };
 
 pub(super) fn actors<P: Platform>(
@@ -59,14 +60,8 @@ pub(super) fn actors<P: Platform>(
                 progress.run(cpu, &host, id, || {
                     P::sleep_until(cpu, P::now(cpu) + exponential::<P>(cpu, skew));
                     let mut vcpu = Vcpu::new(id, on);
-                    let mut pages = 0;
-                    for gfn in stretches(host.tds[id as usize].pages(), index, vcpus) {
-                        P::observe(cpu, Observation::Begin(Op::Guest));
-                        P::sleep_until(cpu, P::now(cpu) + exponential::<P>(cpu, guest));
-                        P::observe(cpu, Observation::End(Op::Guest));
-                        host.fault(cpu, &mut vcpu, gfn)?;
-                        pages += 1;
-                    }
+                    let order = stretches(host.tds[id as usize].pages(), index, vcpus);
+                    let pages = host.touch(cpu, &mut vcpu, guest, order)?;
                     host.retire(cpu, &mut vcpu);
                     Ok(pages)
                 });

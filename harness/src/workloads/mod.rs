@@ -5,9 +5,13 @@
 
 mod boot;
 mod boot_teardown;
+mod churn;
+mod conversion_attack;
 mod fault_storm;
 mod gate;
+mod life;
 mod meeting;
+mod split_storm;
 mod teardown;
 
 use std::sync::Arc;
@@ -36,6 +40,26 @@ pub struct WorkloadInfo {
     pub unit: &'static str,
     /// Its own parameters.
     pub params: &'static [Param],
+    /// Options of a run that it sets when the user does not.
+    pub usual: Usual,
+    /// The first TD maps all its memory as 2 MiB pages, whatever `--page-size` says.
+    pub large_first: bool,
+}
+
+/// Defaults of a workload for options of a run.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Usual {
+    /// `--page-size`.
+    pub page_size: Option<&'static str>,
+    /// `--placement`.
+    pub placement: Option<&'static str>,
+    /// `--pamt-pages`.
+    pub pamt_pages: Option<&'static str>,
+}
+
+impl Usual {
+    /// None of its own.
+    pub const NONE: Self = Self { page_size: None, placement: None, pamt_pages: None };
 }
 
 /// No such workload.
@@ -88,6 +112,9 @@ workloads! {
     boot_teardown,
     teardown,
     fault_storm,
+    churn,
+    split_storm,
+    conversion_attack,
 }
 
 impl WorkloadId {

@@ -6,7 +6,7 @@ use pamt_strategies::measure::{Observation, Op};
 use pamt_strategies::platform::{Actor, Platform};
 
 use super::meeting::Meeting;
-use super::{Progress, WorkloadInfo};
+use super::{Progress, Usual, WorkloadInfo};
 use crate::host::{Host, exponential, share};
 use crate::params::{Kind, Param, Settings};
 
@@ -39,6 +39,8 @@ pub(super) static INFO: WorkloadInfo = WorkloadInfo {
             help: "mean of the exponential delay before each TD begins",
         },
     ],
+    usual: Usual::NONE,
+    large_first: false,
 };
 
 pub(super) fn actors<P: Platform>(
@@ -52,7 +54,8 @@ pub(super) fn actors<P: Platform>(
     P::prepare(
         build,
         Box::new(move |cpu| {
-            let populated = prepared.create_tds(cpu).and_then(|()| prepared.populate(cpu));
+            let populated =
+                prepared.create_tds(cpu).and_then(|()| prepared.populate(cpu, &prepared.tds));
             let release = |()| if runnable { Ok(()) } else { prepared.release_all_keys(cpu) };
             progressed.prepared(populated.and_then(release));
         }),

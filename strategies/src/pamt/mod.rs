@@ -36,7 +36,7 @@ pub(crate) mod v4;
 
 use crate::module::{PamtOps, PamtPair, Regs, Status};
 use crate::platform::Platform;
-use crate::units::{Pfn, Region};
+use crate::units::{PAGE_BYTES, Pfn, Region};
 
 /// Why a get or put failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -76,6 +76,17 @@ pub trait HostMemory<P: Platform>: Send + Sync {
     fn free_pair(&self, cpu: &P::Cpu, pair: PamtPair);
     /// Back to a cache: a list operation.
     fn recache_pair(&self, cpu: &P::Cpu, cache: &mut PamtCache, pair: PamtPair);
+}
+
+/// Whose presence keeps the pair of a region with the module, when no call is under way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PairFor {
+    /// Pages of the region that the module uses.
+    Pages,
+    /// Those, and folios of guest_memfd in the region: each counts once more.
+    Folios,
+    /// Any TD on the host.
+    Tds,
 }
 
 /// What a strategy works with on each call.
@@ -272,12 +283,33 @@ pub trait Strategy<P: Platform>: Send + Sync {
     /// A DEMOTE has given `region` a pair and 512 pages: the count goes from 0 to 512.
     fn demoted(&self, _cpu: &P::Cpu, _region: Region) {}
 
+    /// Joins the 512 pages of `region` to one 2M mapping again: `call` (TDH.MEM.PAGE.PROMOTE) takes
+    /// them off the count and returns the pair in R12 and R13. No posted kernel promotes; a storm of
+    /// splits needs it to begin again.
+    fn promote(&self, cpu: &P::Cpu, env: &Env<'_, P>, region: Region, call: Call<'_, P>) -> Regs {
+        let regs = call(cpu);
+        if !regs.status().is_error() {
+            self.promoted(cpu, region);
+            let pair = PamtPair([regs.r12, regs.r13].map(|hpa| Pfn(hpa / PAGE_BYTES)));
+            steps::free(cpu, env, pair);
+        }
+        regs
+    }
+
+    /// A PROMOTE has taken the pair and the 512 pages of `region`: the count goes from 512 to 0.
+    fn promoted(&self, _cpu: &P::Cpu, _region: Region) {}
+
     /// End of a run: all TDs are gone; give back what was kept on purpose.
     ///
     /// # Errors
     /// A PAMT.REMOVE that failed.
     fn quiesce(&self, _cpu: &P::Cpu, _env: &Env<'_, P>) -> Result<(), PamtError> {
         Ok(())
+    }
+
+    /// What keeps a region's pair, for checkers.
+    fn pair_is_for(&self) -> PairFor {
+        PairFor::Pages
     }
 
     /// The refcount of a region, for checkers; `None` for strategies that keep none.

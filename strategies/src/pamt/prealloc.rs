@@ -11,7 +11,7 @@ use super::busy::OnBusy;
 use super::counted::Counted;
 use super::domain::Domain;
 use super::refcounts::Refcounts;
-use super::{Env, PamtCache, PamtError, Strategy};
+use super::{Env, PairFor, PamtCache, PamtError, Strategy};
 use crate::locks::{AnyLock, LockPlan};
 use crate::platform::Platform;
 use crate::registry::{
@@ -81,6 +81,14 @@ impl<P: Platform> Strategy<P> for Prealloc<P> {
 
     fn demoted(&self, cpu: &P::Cpu, region: Region) {
         self.counted.demoted(cpu, region);
+    }
+
+    fn promoted(&self, cpu: &P::Cpu, region: Region) {
+        self.counted.promoted(cpu, region);
+    }
+
+    fn pair_is_for(&self) -> PairFor {
+        PairFor::Folios
     }
 
     fn peek_refcount(&self, cpu: &P::Cpu, region: Region) -> Option<u64> {

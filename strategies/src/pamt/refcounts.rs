@@ -100,15 +100,24 @@ impl<P: Platform> Refcounts<P> {
 
     /// `atomic_cmpxchg_release(0, 512)` after a DEMOTE, which upstream warns about when it fails.
     pub(super) fn demoted(&self, cpu: &P::Cpu, region: Region) {
+        self.exchange(cpu, region, (0, PAGES_PER_REGION as u32), "DEMOTE");
+    }
+
+    /// The way back after a PROMOTE.
+    pub(super) fn promoted(&self, cpu: &P::Cpu, region: Region) {
+        self.exchange(cpu, region, (PAGES_PER_REGION as u32, 0), "PROMOTE");
+    }
+
+    fn exchange(&self, cpu: &P::Cpu, region: Region, (from, to): (u32, u32), leaf: &str) {
         let at = region.0 as usize;
-        let pages = PAGES_PER_REGION as u32;
         let order = (Ordering::Release, Ordering::Relaxed);
-        let mut seen = 0;
+        let mut seen = from;
         loop {
-            match self.words.compare_exchange(cpu, at, seen, seen | pages, order.0, order.1) {
-                Ok(_) => return changed::<P>(cpu, region, 0, pages),
-                Err(found) if found & COUNT == 0 && found != seen => seen = found,
-                Err(found) => return demoted_in_use::<P>(cpu, region, found & COUNT),
+            let new = seen & !COUNT | to;
+            match self.words.compare_exchange(cpu, at, seen, new, order.0, order.1) {
+                Ok(_) => return changed::<P>(cpu, region, from, to),
+                Err(found) if found & COUNT == from && found != seen => seen = found,
+                Err(found) => return unexpected::<P>(cpu, region, leaf, found & COUNT),
             }
         }
     }
@@ -146,8 +155,8 @@ fn changed<P: Platform>(cpu: &P::Cpu, region: Region, from: u32, to: u32) {
     P::observe(cpu, Observation::Chronicle(region, Chronicle::Refcount(from, to)));
 }
 
-fn demoted_in_use<P: Platform>(cpu: &P::Cpu, region: Region, count: u32) {
-    let detail = format!("DEMOTE of region {region} succeeded while its refcount was {count}");
+fn unexpected<P: Platform>(cpu: &P::Cpu, region: Region, leaf: &str, count: u32) {
+    let detail = format!("{leaf} of region {region} succeeded while its refcount was {count}");
     let (kind, region) = (ViolationKind::RefcountRange, Some(region));
     P::observe(cpu, Observation::Violation(Violation { kind, region, detail }));
 }

@@ -156,6 +156,10 @@ impl<P: Platform> Strategy<P> for Simple<P> {
         self.refcounts.demoted(cpu, region);
     }
 
+    fn promoted(&self, cpu: &P::Cpu, region: Region) {
+        self.refcounts.promoted(cpu, region);
+    }
+
     fn peek_refcount(&self, cpu: &P::Cpu, region: Region) -> Option<u64> {
         Some(self.refcounts.peek(cpu, region))
     }

@@ -367,6 +367,13 @@ impl<P: Platform> Strategy<P> for StateWord<P> {
         }
     }
 
+    fn promoted(&self, cpu: &P::Cpu, region: Region) {
+        let pages = PAGES_PER_REGION as u32;
+        if let Err(found) = self.step(cpu, region, pages, ABSENT) {
+            below_zero::<P>(cpu, region, found, pages);
+        }
+    }
+
     fn before_2m(&self, cpu: &P::Cpu, env: &Env<'_, P>, region: Region) -> Result<(), PamtError> {
         self.evict(cpu, env, region);
         Ok(())

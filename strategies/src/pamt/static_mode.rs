@@ -2,10 +2,11 @@
 //!
 //! The floor that dynamic strategies are compared with, at 4 GiB of PAMT a TiB (0.4 %).
 
-use super::{Env, PamtCache, PamtError, Strategy};
+use super::{Call, DemoteCall, Env, PamtCache, PamtError, Strategy};
+use crate::module::{PamtPair, Regs};
 use crate::platform::Platform;
 use crate::registry::{ModuleMode, StrategyInfo, StrategyParams, StrategySpec, Verdict};
-use crate::units::Pfn;
+use crate::units::{Pfn, Region};
 
 pub(crate) static INFO: StrategyInfo = StrategyInfo {
     name: "static",
@@ -44,6 +45,22 @@ impl<P: Platform> Strategy<P> for Static {
 
     fn put(&self, _cpu: &P::Cpu, _env: &Env<'_, P>, _pfn: Pfn) -> Result<(), PamtError> {
         Ok(())
+    }
+
+    /// Static mode has all PAMT entries: DEMOTE takes no pair.
+    fn demote(
+        &self,
+        cpu: &P::Cpu,
+        _env: &Env<'_, P>,
+        _region: Region,
+        _cache: Option<&mut PamtCache>,
+        call: DemoteCall<'_, P>,
+    ) -> Result<Regs, PamtError> {
+        Ok(call(cpu, PamtPair([Pfn(0); 2])))
+    }
+
+    fn promote(&self, cpu: &P::Cpu, _env: &Env<'_, P>, _region: Region, call: Call<'_, P>) -> Regs {
+        call(cpu)
     }
 
     fn memory_bytes(&self) -> u64 {

@@ -5,7 +5,7 @@
 //! of the question. Gets and puts cost nothing; the first TD pays for the whole host.
 
 use super::steps;
-use super::{Env, PamtCache, PamtError, Strategy};
+use super::{Env, PairFor, PamtCache, PamtError, Strategy};
 use crate::locks::{AnyLock, Lock, LockPlan};
 use crate::module::Status;
 use crate::platform::{Ordering, Place, Platform, Words};
@@ -107,6 +107,10 @@ impl<P: Platform> Strategy<P> for ThreeState<P> {
         let outcome = if left == 0 { self.remove_all(cpu, env) } else { Ok(()) };
         self.lock.release(cpu, held);
         outcome
+    }
+
+    fn pair_is_for(&self) -> PairFor {
+        PairFor::Tds
     }
 
     fn memory_bytes(&self) -> u64 {

@@ -2,9 +2,9 @@
 //!
 //! Exit; top up the caches, where sleeping is allowed; guest_memfd finds or allocates the page and
 //! clears it; `mmu_lock` is taken shared; missing tables are linked (get, TDH.MEM.SEPT.ADD) and the
-//! page is mapped (get, TDH.MEM.PAGE.AUG); unlock; enter the TD again. BUSY from a leaf, or an entry
-//! that another vCPU has frozen, ends the attempt: the lock is dropped, and the access faults again.
-//! Then the guest accepts the page, which zeroes it.
+//! page is mapped (get, TDH.MEM.PAGE.AUG; a 2 MiB page without a get); unlock; enter the TD again.
+//! BUSY from a leaf, or an entry that another vCPU has frozen, ends the attempt: the lock is dropped,
+//! and the access faults again. Then the guest accepts the page, which zeroes it.
 
 use pamt_strategies::locks::RwLock;
 use pamt_strategies::measure::{Observation, Op};
@@ -14,34 +14,78 @@ use pamt_strategies::platform::{BulkKind, Platform};
 use pamt_strategies::units::{Cycles, PAGE_BYTES, Pfn};
 
 use super::HostError;
+use super::guest_memory::Memory;
+use super::large::LARGE;
+use crate::host::page_size::LARGE_PAGES;
 use crate::host::td::{Entry, TABLE_LEVELS};
-use crate::host::{Host, Td, Vcpu};
+use crate::host::{Host, Td, Vcpu, exponential};
 
 /// Tables that a vCPU keeps at hand: one for each level (PT64_ROOT_MAX_LEVEL).
 const TABLES_AT_HAND: usize = 5;
 
 /// How one attempt of a fault ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Attempt {
+pub(super) enum Attempt {
     Mapped,
     Again,
 }
 
 impl<P: Platform> Host<P> {
-    /// A private fault of `gfn`, from exit to re-entry, and the guest's ACCEPT.
-    pub(crate) fn fault(&self, cpu: &P::Cpu, vcpu: &mut Vcpu, gfn: u64) -> Result<(), HostError> {
+    /// The guest touches `gfns` in order, and faults where nothing is mapped, each time after an
+    /// exponential time of mean `guest`. Gives the number of 4 KiB pages that were mapped.
+    pub(crate) fn touch(
+        &self,
+        cpu: &P::Cpu,
+        vcpu: &mut Vcpu,
+        guest: Cycles,
+        gfns: impl Iterator<Item = u64>,
+    ) -> Result<u64, HostError> {
+        let td = &self.tds[vcpu.td as usize];
+        let mut pages = 0;
+        for gfn in gfns.filter(|gfn| !td.is_mapped(*gfn)) {
+            P::observe(cpu, Observation::Begin(Op::Guest));
+            P::sleep_until(cpu, P::now(cpu) + exponential::<P>(cpu, guest));
+            P::observe(cpu, Observation::End(Op::Guest));
+            pages += self.fault(cpu, vcpu, gfn)?;
+        }
+        Ok(pages)
+    }
+
+    /// A private fault of `gfn`, from exit to re-entry, and the guest's ACCEPT. Gives the number of
+    /// 4 KiB pages that the mapping has.
+    pub(crate) fn fault(&self, cpu: &P::Cpu, vcpu: &mut Vcpu, gfn: u64) -> Result<u64, HostError> {
+        self.fault_in(cpu, vcpu, gfn, Op::Fault)
+    }
+
+    /// The same, each attempt accounted to `op`.
+    pub(super) fn fault_in(
+        &self,
+        cpu: &P::Cpu,
+        vcpu: &mut Vcpu,
+        gfn: u64,
+        op: Op,
+    ) -> Result<u64, HostError> {
         loop {
-            P::observe(cpu, Observation::Begin(Op::Fault));
+            P::observe(cpu, Observation::Begin(op));
             let attempt = self.attempt(cpu, vcpu, gfn);
             self.spend(cpu, Op::KvmWork, self.half_exit());
-            P::observe(cpu, Observation::End(Op::Fault));
+            P::observe(cpu, Observation::End(op));
             match attempt? {
                 Attempt::Mapped => break,
-                Attempt::Again => P::observe(cpu, Observation::Retry(Op::Fault)),
+                Attempt::Again => P::observe(cpu, Observation::Retry(op)),
             }
         }
-        self.accept(cpu, vcpu, gfn);
-        Ok(())
+        let td = &self.tds[vcpu.td as usize];
+        match td.tables_of(LARGE).leaf(gfn / LARGE_PAGES) {
+            Some(first) => {
+                self.accept_large(cpu, first);
+                Ok(LARGE_PAGES)
+            }
+            None => {
+                self.accept(cpu, td, gfn);
+                Ok(1)
+            }
+        }
     }
 
     fn half_exit(&self) -> Cycles {
@@ -52,14 +96,20 @@ impl<P: Platform> Host<P> {
         let td = &self.tds[vcpu.td as usize];
         self.spend(cpu, Op::KvmWork, self.half_exit() + self.costs.fault_work);
         self.top_up(cpu, vcpu, td)?;
-        let page = self.gmem_page(cpu, vcpu, td, gfn)?;
+        let memory = self.gmem(cpu, vcpu, td, gfn)?;
+        let (Memory::Page(page) | Memory::Large(page)) = memory else {
+            return Ok(Attempt::Again);
+        };
         let held = self.mmu_lock.read(cpu, td.id as usize, page.region());
-        let outcome = self.map(cpu, vcpu, td, gfn, page);
+        let outcome = match memory {
+            Memory::Large(first) => self.map_large(cpu, vcpu, td, (gfn, first)),
+            _ => self.map_small(cpu, vcpu, td, (gfn, page)),
+        };
         self.mmu_lock.read_unlock(cpu, held);
         outcome
     }
 
-    fn top_up(&self, cpu: &P::Cpu, vcpu: &mut Vcpu, td: &Td) -> Result<(), HostError> {
+    pub(super) fn top_up(&self, cpu: &P::Cpu, vcpu: &mut Vcpu, td: &Td) -> Result<(), HostError> {
         self.pages.topup(cpu, vcpu.on, td.node, &mut vcpu.cache);
         while vcpu.tables.len() < TABLES_AT_HAND {
             let page = self.pages.kernel_page(cpu, vcpu.on, td.node);
@@ -68,49 +118,19 @@ impl<P: Platform> Host<P> {
         Ok(())
     }
 
-    /// guest_memfd's page for `gfn`: the one of an earlier attempt, or a new, cleared one.
-    fn gmem_page(
+    /// Under `mmu_lock`: the missing tables, then the page (`tdx_sept_map_leaf_spte()`).
+    pub(super) fn map_small(
         &self,
         cpu: &P::Cpu,
         vcpu: &mut Vcpu,
         td: &Td,
-        gfn: u64,
-    ) -> Result<Pfn, HostError> {
-        if let Some((_, page)) = vcpu.pending.filter(|(pending, _)| *pending == gfn) {
-            self.spend(cpu, Op::KvmWork, self.costs.list_op);
-            return Ok(page);
-        }
-        P::observe(cpu, Observation::Begin(Op::KvmWork));
-        P::work(cpu, self.costs.gmem_page);
-        let page = self.pages.guest_page(cpu, vcpu.on, td, gfn);
-        if let Some(page) = page {
-            P::bulk(cpu, BulkKind::Store, PAGE_BYTES, self.pages.node_of(page));
-        }
-        P::observe(cpu, Observation::End(Op::KvmWork));
-        let page = page.ok_or(HostError::NoMemory { td: td.id })?;
-        vcpu.pending = Some((gfn, page));
-        Ok(page)
-    }
-
-    /// Under `mmu_lock`: the missing tables from the top (`tdx_sept_map_nonleaf_spte()`), then the
-    /// page (`tdx_sept_map_leaf_spte()`).
-    fn map(
-        &self,
-        cpu: &P::Cpu,
-        vcpu: &mut Vcpu,
-        td: &Td,
-        gfn: u64,
-        page: Pfn,
+        (gfn, page): (u64, Pfn),
     ) -> Result<Attempt, HostError> {
-        for level in TABLE_LEVELS.rev() {
-            match td.tables_of(level).freeze(gfn >> (9 * level)) {
-                Entry::Present => {}
-                Entry::Frozen => return Ok(Attempt::Again),
-                Entry::Won => match self.link_table(cpu, vcpu, td, gfn, level)? {
-                    Attempt::Mapped => {}
-                    Attempt::Again => return Ok(Attempt::Again),
-                },
-            }
+        if self.link_tables(cpu, vcpu, td, gfn, LARGE)? == Attempt::Again {
+            return Ok(Attempt::Again);
+        }
+        if td.is_mapped(gfn) {
+            return Ok(Attempt::Mapped);
         }
         let regs =
             Regs { rcx: Td::gpa(gfn), rdx: td.tdr().hpa(), r8: page.hpa(), ..Regs::default() };
@@ -118,9 +138,37 @@ impl<P: Platform> Host<P> {
         let attempt = judge(td, Leaf::MemPageAug, page, outcome)?;
         if attempt == Attempt::Mapped {
             td.mapped.set(gfn, Some(page));
-            vcpu.pending = None;
+            let at = gfn / LARGE_PAGES;
+            if td.folios.first.page(at).is_some() {
+                td.folios.map(at, 1);
+            } else {
+                vcpu.pending = None;
+            }
         }
         Ok(attempt)
+    }
+
+    /// The tables that `gfn` misses, from the top down to those that entries of `lowest` point to
+    /// (`tdx_sept_map_nonleaf_spte()`).
+    pub(super) fn link_tables(
+        &self,
+        cpu: &P::Cpu,
+        vcpu: &mut Vcpu,
+        td: &Td,
+        gfn: u64,
+        lowest: u64,
+    ) -> Result<Attempt, HostError> {
+        for level in (lowest..=*TABLE_LEVELS.end()).rev() {
+            match td.tables_of(level).freeze(gfn >> (9 * level)) {
+                Entry::Present | Entry::Leaf => {}
+                Entry::Frozen => return Ok(Attempt::Again),
+                Entry::Won => match self.link_table(cpu, vcpu, td, gfn, level)? {
+                    Attempt::Mapped => {}
+                    Attempt::Again => return Ok(Attempt::Again),
+                },
+            }
+        }
+        Ok(Attempt::Mapped)
     }
 
     fn link_table(
@@ -146,8 +194,7 @@ impl<P: Platform> Host<P> {
     }
 
     /// The guest takes the page: TDG.MEM.PAGE.ACCEPT zeroes it with its own key.
-    fn accept(&self, cpu: &P::Cpu, vcpu: &Vcpu, gfn: u64) {
-        let td = &self.tds[vcpu.td as usize];
+    fn accept(&self, cpu: &P::Cpu, td: &Td, gfn: u64) {
         let home = td.mapped.page(gfn).map_or(td.node, |page| self.pages.node_of(page));
         P::observe(cpu, Observation::Begin(Op::Guest));
         P::bulk(cpu, BulkKind::DirectStore, PAGE_BYTES, home);
@@ -161,6 +208,7 @@ impl<P: Platform> Host<P> {
             self.pages.free_kernel_page(cpu, vcpu.on, page);
         }
         if let Some((_, page)) = vcpu.pending.take() {
+            self.release_folio(cpu, page);
             self.pages.free_guest_page(cpu, vcpu.on, page);
         }
     }

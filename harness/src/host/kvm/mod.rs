@@ -1,16 +1,20 @@
 //! KVM's paths around a strategy: a file a path.
 
+mod convert;
 mod fault;
+mod guest_memory;
+mod large;
 mod reclaim;
 mod removal;
 mod setup;
+mod split;
 
 pub(crate) use reclaim::share;
 pub(crate) use setup::{STRETCH, stretches};
 
 use pamt_strategies::measure::{Observation, Op};
-use pamt_strategies::module::{Leaf, Regs, Status};
-use pamt_strategies::pamt::{PamtCache, PamtError};
+use pamt_strategies::module::{Leaf, Regs, Status, StatusName};
+use pamt_strategies::pamt::{Call, PamtCache, PamtError};
 use pamt_strategies::platform::Platform;
 use pamt_strategies::units::{Cycles, Pfn};
 use thiserror::Error;
@@ -64,7 +68,18 @@ impl<P: Platform> Host<P> {
         page: Pfn,
         cache: Option<&mut PamtCache>,
     ) -> Result<Status, PamtError> {
-        let mut call = |cpu: &P::Cpu| self.module.seamcall(cpu, leaf, regs);
+        self.books.begin::<P>(cpu);
+        let mut again = false;
+        let mut call = |cpu: &P::Cpu| {
+            let out = self.module.seamcall(cpu, leaf, regs);
+            // Lazy strategies are told so once; a pair that is gone again is a race lost.
+            if std::mem::replace(&mut again, true)
+                && out.status().is(StatusName::MissingPamtPagePair)
+            {
+                self.books.turned_down::<P>(cpu, page.region(), "the pair was gone again");
+            }
+            out
+        };
         match self.strategy.with_page(cpu, &self.env(), page, cache, &mut call) {
             Ok(out) => {
                 let status = out.status();
@@ -94,8 +109,22 @@ impl<P: Platform> Host<P> {
         page: Pfn,
         gone: impl Fn(),
     ) -> Result<(), HostError> {
+        let mut call = |cpu: &P::Cpu| self.module.seamcall(cpu, leaf, regs);
+        self.take_by(cpu, leaf, page, &mut call, gone)
+    }
+
+    /// The same, the leaf being executed by `call`.
+    fn take_by(
+        &self,
+        cpu: &P::Cpu,
+        leaf: Leaf,
+        page: Pfn,
+        call: Call<'_, P>,
+        gone: impl Fn(),
+    ) -> Result<(), HostError> {
+        self.books.begin::<P>(cpu);
         let mut call = |cpu: &P::Cpu| {
-            let out = self.module.seamcall(cpu, leaf, regs);
+            let out = call(cpu);
             if !out.status().is_error() {
                 self.books.unused(page);
                 gone();
@@ -112,6 +141,14 @@ impl<P: Platform> Host<P> {
                 self.books.put_failed::<P>(cpu, page, &error);
                 Ok(())
             }
+        }
+    }
+
+    /// A leaf that cannot fail while `mmu_lock` is held exclusively and no vCPU runs.
+    fn demand(&self, cpu: &P::Cpu, leaf: Leaf, regs: Regs, page: Pfn) -> Result<(), HostError> {
+        match self.module.seamcall(cpu, leaf, regs).status() {
+            Status::SUCCESS => Ok(()),
+            status => Err(HostError::Leaf { leaf, pfn: page.0, status }),
         }
     }
 }

@@ -15,12 +15,14 @@ use pamt_strategies::platform::{BulkKind, Platform};
 use pamt_strategies::units::{PAGE_BYTES, Pfn, Region};
 
 use super::HostError;
+use super::large::LARGE;
+use crate::host::page_size::LARGE_PAGES;
 use crate::host::plan::Clear;
 use crate::host::td::Entries;
 use crate::host::{Host, Td};
 
-/// Pages that are reclaimed before `mmu_lock` is offered to others.
-pub(super) const CHUNK: u64 = 512;
+/// Pages that are reclaimed before `mmu_lock` is offered to others: 2 MiB of guest memory.
+const CHUNK: u64 = LARGE_PAGES;
 
 impl<P: Platform> Host<P> {
     /// Reclaims the guest pages of `pages`.
@@ -31,16 +33,30 @@ impl<P: Platform> Host<P> {
         pages: Range<u64>,
     ) -> Result<(), HostError> {
         let td = &self.tds[td as usize];
+        self.in_chunks(cpu, td, pages, |chunk| match whole_leaf(td, &chunk) {
+            Some((at, first)) => self.reclaim_large(cpu, td, at, first),
+            None => chunk.into_iter().try_for_each(|gfn| {
+                self.reclaim_page(cpu, &td.mapped, gfn, false, |page| {
+                    self.free_guest(cpu, td, (gfn, page, 1));
+                })
+            }),
+        })
+    }
+
+    /// Does `body` for each 2 MiB of `pages`, and offers `mmu_lock` in between.
+    pub(super) fn in_chunks(
+        &self,
+        cpu: &P::Cpu,
+        td: &Td,
+        pages: Range<u64>,
+        body: impl Fn(Range<u64>) -> Result<(), HostError>,
+    ) -> Result<(), HostError> {
         let mut next = pages.start;
         while next < pages.end {
-            let stop = (next + CHUNK).min(pages.end);
+            let stop = (next / CHUNK * CHUNK + CHUNK).min(pages.end);
             let region = td.mapped.page(next).map_or(Region(0), Pfn::region);
             let held = self.mmu_lock.write(cpu, td.id as usize, region);
-            let outcome = (next..stop).try_for_each(|gfn| {
-                self.reclaim_page(cpu, &td.mapped, gfn, false, |page| {
-                    self.pages.free_guest_page(cpu, P::cpu(cpu), page);
-                })
-            });
+            let outcome = body(next..stop);
             self.mmu_lock.write_unlock(cpu, held);
             outcome?;
             next = stop;
@@ -55,7 +71,12 @@ impl<P: Platform> Host<P> {
             self.reclaim_kernel(cpu, entries, 0..entries.len(), false)?;
         }
         self.reclaim_kernel(cpu, &td.control, 1..td.control.len(), false)?;
-        self.reclaim_kernel(cpu, &td.control, 0..1, true)
+        self.reclaim_kernel(cpu, &td.control, 0..1, true)?;
+        self.books.begin::<P>(cpu);
+        if let Err(error) = self.strategy.td_destroy(cpu, &self.env()) {
+            self.books.put_failed::<P>(cpu, Pfn(0), &error);
+        }
+        Ok(())
     }
 
     /// Writes the page's cache lines back and drops them; holds its region shared meanwhile.
@@ -74,7 +95,9 @@ impl<P: Platform> Host<P> {
         let mut range = range;
         range.try_for_each(|at| {
             self.reclaim_page(cpu, entries, at, write_back, |page| {
+                P::observe(cpu, Observation::Begin(Op::KvmWork));
                 self.pages.free_kernel_page(cpu, P::cpu(cpu), page);
+                P::observe(cpu, Observation::End(Op::KvmWork));
             })
         })
     }
@@ -98,18 +121,17 @@ impl<P: Platform> Host<P> {
             if write_back {
                 self.write_back(cpu, page);
             }
-            self.clear_freed(cpu, page);
+            self.clear_freed(cpu, page, PAGE_BYTES);
         });
         if outcome.is_ok() {
-            P::observe(cpu, Observation::Begin(Op::KvmWork));
             free(page);
-            P::observe(cpu, Observation::End(Op::KvmWork));
         }
         P::observe(cpu, Observation::End(Op::PageReclaim));
         outcome
     }
 
-    pub(super) fn clear_freed(&self, cpu: &P::Cpu, page: Pfn) {
+    /// Clears `bytes` that the module wrote, from `page` on.
+    pub(super) fn clear_freed(&self, cpu: &P::Cpu, page: Pfn, bytes: u64) {
         let clear = match self.plan.clear_freed {
             Clear::Erratum => self.costs.erratum,
             Clear::Always => true,
@@ -117,10 +139,16 @@ impl<P: Platform> Host<P> {
         };
         if clear {
             P::observe(cpu, Observation::Begin(Op::KvmWork));
-            P::bulk(cpu, BulkKind::DirectStore, PAGE_BYTES, self.pages.node_of(page));
+            P::bulk(cpu, BulkKind::DirectStore, bytes, self.pages.node_of(page));
             P::observe(cpu, Observation::End(Op::KvmWork));
         }
     }
+}
+
+/// The 2 MiB mapping that `chunk` is, if it is one: its stretch and first page.
+pub(super) fn whole_leaf(td: &Td, chunk: &Range<u64>) -> Option<(u64, Pfn)> {
+    let at = chunk.start / CHUNK;
+    td.tables_of(LARGE).leaf(at).map(|first| (at, first))
 }
 
 /// The guest pages of one of `threads` threads of a TD: equal, contiguous parts in whole chunks.

@@ -8,18 +8,17 @@
 
 use core::ops::Range;
 
-use pamt_strategies::locks::RwLock;
 use pamt_strategies::measure::{Observation, Op};
-use pamt_strategies::module::{Leaf, Regs, Status};
+use pamt_strategies::module::{Leaf, Regs};
 use pamt_strategies::platform::Platform;
-use pamt_strategies::units::{Pfn, Region};
+use pamt_strategies::units::{PAGE_BYTES, Pfn};
 
 use super::HostError;
-use super::reclaim::CHUNK;
+use super::reclaim::whole_leaf;
 use crate::host::{Host, Td};
 
 impl<P: Platform> Host<P> {
-    /// Removes the guest pages of `pages`.
+    /// Removes the guest pages of `pages`; a 2 MiB mapping that is to go in part was split before.
     pub(crate) fn remove_guest(
         &self,
         cpu: &P::Cpu,
@@ -27,17 +26,10 @@ impl<P: Platform> Host<P> {
         pages: Range<u64>,
     ) -> Result<(), HostError> {
         let td = &self.tds[td as usize];
-        let mut next = pages.start;
-        while next < pages.end {
-            let stop = (next + CHUNK).min(pages.end);
-            let region = td.mapped.page(next).map_or(Region(0), Pfn::region);
-            let held = self.mmu_lock.write(cpu, td.id as usize, region);
-            let outcome = (next..stop).try_for_each(|gfn| self.remove_page(cpu, td, gfn));
-            self.mmu_lock.write_unlock(cpu, held);
-            outcome?;
-            next = stop;
-        }
-        Ok(())
+        self.in_chunks(cpu, td, pages, |chunk| match whole_leaf(td, &chunk) {
+            Some((at, first)) => self.remove_large(cpu, td, at, first),
+            None => chunk.into_iter().try_for_each(|gfn| self.remove_page(cpu, td, gfn)),
+        })
     }
 
     fn remove_page(&self, cpu: &P::Cpu, td: &Td, gfn: u64) -> Result<(), HostError> {
@@ -48,9 +40,7 @@ impl<P: Platform> Host<P> {
         self.spend(cpu, Op::KvmWork, self.costs.page_work);
         let outcome = self.block_and_remove(cpu, td, gfn, page);
         if outcome.is_ok() {
-            P::observe(cpu, Observation::Begin(Op::KvmWork));
-            self.pages.free_guest_page(cpu, P::cpu(cpu), page);
-            P::observe(cpu, Observation::End(Op::KvmWork));
+            self.free_guest(cpu, td, (gfn, page, 1));
         }
         P::observe(cpu, Observation::End(Op::PageRemoval));
         outcome
@@ -63,23 +53,28 @@ impl<P: Platform> Host<P> {
         gfn: u64,
         page: Pfn,
     ) -> Result<(), HostError> {
+        self.block_and_track(cpu, td, Td::gpa(gfn), page)?;
         let at = Regs { rcx: Td::gpa(gfn), rdx: td.tdr().hpa(), ..Regs::default() };
+        self.take(cpu, Leaf::MemPageRemove, at, page, || {
+            td.mapped.set(gfn, None);
+            self.write_back(cpu, page);
+            self.clear_freed(cpu, page, PAGE_BYTES);
+        })
+    }
+
+    /// No TLB holds what the Secure EPT entry `entry` (address and level) maps when this returns.
+    pub(super) fn block_and_track(
+        &self,
+        cpu: &P::Cpu,
+        td: &Td,
+        entry: u64,
+        page: Pfn,
+    ) -> Result<(), HostError> {
+        let at = Regs { rcx: entry, rdx: td.tdr().hpa(), ..Regs::default() };
         self.demand(cpu, Leaf::MemRangeBlock, at, page)?;
         let tdr = Regs { rcx: td.tdr().hpa(), ..Regs::default() };
         self.demand(cpu, Leaf::MemTrack, tdr, page)?;
         self.spend(cpu, Op::KvmWork, self.costs.ipi_round_trip);
-        self.take(cpu, Leaf::MemPageRemove, at, page, || {
-            td.mapped.set(gfn, None);
-            self.write_back(cpu, page);
-            self.clear_freed(cpu, page);
-        })
-    }
-
-    /// A leaf that cannot fail while `mmu_lock` is held exclusively and no vCPU runs.
-    fn demand(&self, cpu: &P::Cpu, leaf: Leaf, regs: Regs, page: Pfn) -> Result<(), HostError> {
-        match self.module.seamcall(cpu, leaf, regs).status() {
-            Status::SUCCESS => Ok(()),
-            status => Err(HostError::Leaf { leaf, pfn: page.0, status }),
-        }
+        Ok(())
     }
 }

@@ -25,7 +25,10 @@ impl<P: Platform> Host<P> {
         self.tds.iter().try_for_each(|td| self.create_td(cpu, td))
     }
 
-    fn create_td(&self, cpu: &P::Cpu, td: &Td) -> Result<(), HostError> {
+    pub(crate) fn create_td(&self, cpu: &P::Cpu, td: &Td) -> Result<(), HostError> {
+        self.books.begin::<P>(cpu);
+        let failed = |error| HostError::Setup { pfn: 0, error };
+        self.strategy.td_create(cpu, &self.env()).map_err(failed)?;
         for at in 0..td.control.len() {
             let page = self.pages.kernel_page(cpu, td.cpus[0], td.node);
             let page = page.ok_or(HostError::NoMemory { td: td.id })?;
@@ -52,6 +55,7 @@ impl<P: Platform> Host<P> {
             let missing = Status::with(StatusName::MissingPamtPagePair, Operand::RCX);
             Regs { rax: if present { 0 } else { missing.0 }, ..Regs::default() }
         };
+        self.books.begin::<P>(cpu);
         let taken = self.strategy.with_page(cpu, &self.env(), page, None, &mut call);
         match taken.map(|out| out.status()) {
             Ok(status) if !status.is_error() => {
@@ -66,12 +70,11 @@ impl<P: Platform> Host<P> {
         }
     }
 
-    /// Maps all guest pages of all TDs. The vCPUs fault in turn, so that the page allocator sees what
+    /// Maps all guest pages of `tds`. The vCPUs fault in turn, so that the page allocator sees what
     /// it sees when TDs boot side by side: CPUs of all of them that take batches from one zone.
-    pub(crate) fn populate(&self, cpu: &P::Cpu) -> Result<(), HostError> {
+    pub(crate) fn populate(&self, cpu: &P::Cpu, tds: &[Td]) -> Result<(), HostError> {
         let vcpus = u64::from(self.plan.vcpus);
-        let mut threads: Vec<_> = self
-            .tds
+        let mut threads: Vec<_> = tds
             .iter()
             .flat_map(|td| {
                 td.cpus.iter().enumerate().map(move |(index, on)| {
@@ -84,7 +87,8 @@ impl<P: Platform> Host<P> {
             let at = (P::random(cpu) % threads.len() as u64) as usize;
             let (vcpu, order) = &mut threads[at];
             match order.next() {
-                Some(gfn) => self.fault(cpu, vcpu, gfn)?,
+                Some(gfn) if self.tds[vcpu.td as usize].is_mapped(gfn) => {}
+                Some(gfn) => drop(self.fault(cpu, vcpu, gfn)?),
                 None => {
                     self.retire(cpu, vcpu);
                     drop(threads.swap_remove(at));

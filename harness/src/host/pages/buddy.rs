@@ -66,10 +66,27 @@ impl Buddy {
         Some(())
     }
 
+    /// A whole region; none when no free one is left, or all have a reserved tail.
+    pub(crate) fn take_region(&mut self) -> Option<Pfn> {
+        if self.lists[MAX_ORDER].is_empty() {
+            self.claim_pageblock()?;
+        }
+        let block = self.lists[MAX_ORDER].pop()?;
+        self.free.remove(&block);
+        Some(Pfn(block))
+    }
+
     /// Gives a page back.
     pub(crate) fn give(&mut self, page: Pfn) {
-        let mut block = page.0;
-        let mut order = 0;
+        self.merge(page.0, 0);
+    }
+
+    /// Gives a region back.
+    pub(crate) fn give_region(&mut self, first: Pfn) {
+        self.merge(first.0, MAX_ORDER);
+    }
+
+    fn merge(&mut self, mut block: u64, mut order: usize) {
         while order < MAX_ORDER {
             let buddy = block ^ (1 << order);
             match self.free.get(&buddy) {
@@ -119,6 +136,19 @@ mod tests {
         let regions: Vec<_> = (0..1024).map(|_| buddy.take().expect("free").region().0).collect();
         assert!(regions[..512].iter().all(|r| *r == 4));
         assert!(regions[512..].iter().all(|r| *r == 5));
+    }
+
+    #[test]
+    fn a_region_is_given_whole_only_where_no_page_of_it_is_out() {
+        let mut buddy = Buddy::new(0..2, 0);
+        let page = buddy.take().expect("free");
+        assert_eq!(buddy.take_region(), Some(Pfn(512)));
+        assert_eq!(buddy.take_region(), None);
+        buddy.give(page);
+        assert_eq!(buddy.take_region(), Some(Pfn(0)));
+        buddy.give_region(Pfn(512));
+        assert_eq!(buddy.free_pages(), 512);
+        assert_eq!(Buddy::new(0..2, 2).take_region(), None);
     }
 
     #[test]

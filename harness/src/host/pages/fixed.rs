@@ -7,13 +7,16 @@ use pamt_strategies::units::{PAGES_PER_REGION, Pfn, Region};
 
 use super::{MemoryMap, Placement};
 
-/// Where page `gfn` of a TD lies, for the placements that fix it beforehand.
+/// Which unit of a node's guest memory (4 KiB page, or 2 MiB region) a TD's unit gets, for the
+/// placements that fix it beforehand.
 #[derive(Clone, Debug)]
 pub(crate) struct GuestOrder {
     placement: Placement,
     tds_per_node: u64,
-    pages_per_td: u64,
-    /// Multiplier and offset of a permutation of a node's guest pages.
+    units_per_td: u64,
+    /// Contiguous TDs start at a multiple of this.
+    granule: u64,
+    /// Multiplier and offset of a permutation of a node's units.
     scatter: (u64, u64),
 }
 
@@ -21,29 +24,30 @@ impl GuestOrder {
     pub(crate) fn new(
         placement: Placement,
         tds_per_node: u64,
-        pages_per_td: u64,
+        (units_per_td, granule): (u64, u64),
         seed: u64,
     ) -> Self {
-        let total = tds_per_node * pages_per_td;
-        Self { placement, tds_per_node, pages_per_td, scatter: permutation(total, seed) }
+        let scatter = permutation(tds_per_node * units_per_td, seed);
+        Self { placement, tds_per_node, units_per_td, granule, scatter }
     }
 
-    /// The page; `slot` is the TD's place among the TDs of its node.
-    pub(crate) fn page(&self, map: &MemoryMap, node: u32, slot: u64, gfn: u64) -> Pfn {
-        let usable = PAGES_PER_REGION - map.reserved_tail;
-        let i = match self.placement {
-            Placement::Interleaved => gfn * self.tds_per_node + slot,
+    /// Number of the unit; `slot` is the TD's place among the TDs of its node.
+    pub(crate) fn unit(&self, slot: u64, at: u64) -> u64 {
+        match self.placement {
+            Placement::Interleaved => at * self.tds_per_node + slot,
             Placement::Random => {
-                let total = self.tds_per_node * self.pages_per_td;
+                let total = self.tds_per_node * self.units_per_td;
                 let (factor, offset) = self.scatter;
-                let linear = slot * self.pages_per_td + gfn;
+                let linear = slot * self.units_per_td + at;
                 ((u128::from(linear) * u128::from(factor) + u128::from(offset)) % u128::from(total))
                     as u64
             }
-            // Contiguous: a TD starts at a region of its own.
-            _ => slot * self.pages_per_td.next_multiple_of(usable) + gfn,
-        };
-        map.usable_page(&map.guest_part(node), i)
+            Placement::Neighbours => {
+                let (region, page) = (at / self.granule, at % self.granule);
+                (region * self.tds_per_node + slot) * self.granule + page
+            }
+            _ => slot * self.units_per_td.next_multiple_of(self.granule) + at,
+        }
     }
 }
 
@@ -97,9 +101,6 @@ impl PairPool {
 }
 
 fn pool_pages(placement: Placement, map: &MemoryMap, node: u32) -> Vec<Pfn> {
-    let tails = |regions: core::ops::Range<u32>| {
-        regions.flat_map(|region| own_pair(Region(region)).0).collect()
-    };
     match placement {
         Placement::DedicatedPool => {
             let part = map.pool_part(node);
@@ -107,7 +108,10 @@ fn pool_pages(placement: Placement, map: &MemoryMap, node: u32) -> Vec<Pfn> {
             // Taken from the back: lowest page first.
             (0..count).rev().map(|i| map.usable_page(&part, i)).collect()
         }
-        Placement::Random => tails(map.allocator_part(node).start..map.pool_part(node).end),
+        Placement::Random => {
+            let regions = map.allocator_part(node).chain(map.guest_part(node));
+            regions.flat_map(|region| own_pair(Region(region)).0).collect()
+        }
         _ => Vec::new(),
     }
 }
@@ -132,6 +136,7 @@ mod tests {
             nodes: 2,
             tds,
             pages_per_td,
+            large: false,
             kernel_pages_per_td: 64,
             host_bytes: 4096,
             guest,
@@ -143,18 +148,25 @@ mod tests {
     proptest! {
         #[test]
         fn a_fixed_placement_gives_each_guest_page_a_page_of_its_own(
-            tds in 1_u64..6, pages in 1_u64..3000, seed: u64, which in 0..3_usize, tail: bool,
+            tds in 1_u64..6, pages in 1_u64..3000, seed: u64, which in 0..4_usize, tail: bool,
         ) {
-            let guest = [Placement::Contiguous, Placement::Interleaved, Placement::Random][which];
+            let guest = [
+                Placement::Contiguous,
+                Placement::Interleaved,
+                Placement::Random,
+                Placement::Neighbours,
+            ][which];
             let pamt = if tail { Placement::SameRegion } else { Placement::UnmovablePcp };
             let map = map(guest, pamt, tds, pages);
             let tds_per_node = tds.div_ceil(2);
-            let order = GuestOrder::new(guest, tds_per_node, pages, seed);
+            let usable = PAGES_PER_REGION - map.reserved_tail;
+            let order = GuestOrder::new(guest, tds_per_node, (pages, usable), seed);
             let mut seen = BTreeSet::new();
             for td in 0..tds {
                 for gfn in 0..pages {
-                    let page = order.page(&map, (td % 2) as u32, td / 2, gfn);
-                    prop_assert!(map.guest_part((td % 2) as u32).contains(&page.region().0));
+                    let part = map.guest_part((td % 2) as u32);
+                    let page = map.usable_page(&part, order.unit(td / 2, gfn));
+                    prop_assert!(part.contains(&page.region().0));
                     prop_assert!(seen.insert(page), "{page:?} twice");
                 }
             }

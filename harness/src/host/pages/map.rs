@@ -1,8 +1,8 @@
 //! How the host's physical memory is divided before a run.
 //!
 //! Nodes are equal, contiguous and in order. Inside a node, from below: the page allocator's part,
-//! guest memory that a fixed placement owns, and the pool of PAMT backing pages. A part that its
-//! placement does not need has no size.
+//! guest memory that a fixed placement owns, the 2 MiB guest pages that the allocator cannot give, and
+//! the pool of PAMT backing pages. A part that its placement does not need has no size.
 
 use core::ops::Range;
 
@@ -14,12 +14,17 @@ use super::Placement;
 /// Regions of a 4 GiB window: one line of PAMT_1G entries, and the granule of a node's size.
 const REGIONS_PER_WINDOW: u64 = 2048;
 
+/// Pages that the books can name: their numbers fit in 31 bits.
+const MOST_PAGES: u64 = 1 << 31;
+
 /// What must fit.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Demand {
     pub(crate) nodes: u64,
     pub(crate) tds: u64,
     pub(crate) pages_per_td: u64,
+    /// TDs map memory as 2 MiB pages, too.
+    pub(crate) large: bool,
     /// Pages that the kernel takes for each TD besides guest memory: control and S-EPT pages, caches.
     pub(crate) kernel_pages_per_td: u64,
     /// Least size of the whole memory, in bytes.
@@ -31,7 +36,7 @@ pub(crate) struct Demand {
 /// The host would be too large for the ids that name its memory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[error(
-    "{tds} TDs of this size need {tib} TiB of host memory, more than the 16 TiB that can be modelled; lower --tds or --memory"
+    "{tds} TDs of this size need {tib} TiB of host memory, more than the 8 TiB that can be modelled; lower --tds or --memory"
 )]
 pub struct MapError {
     tds: u64,
@@ -45,6 +50,7 @@ pub(crate) struct MemoryMap {
     pub(crate) regions_per_node: u32,
     pub(crate) allocator_regions: u32,
     pub(crate) guest_regions: u32,
+    pub(crate) large_regions: u32,
     pub(crate) pool_regions: u32,
     /// Pages at the end of each region that are kept for the region's own pair.
     pub(crate) reserved_tail: u64,
@@ -63,6 +69,11 @@ impl MemoryMap {
         let fixed_guest = demand.guest != Placement::UnmovablePcp;
         let guest_regions =
             if fixed_guest { tds_per_node * demand.pages_per_td.div_ceil(usable) } else { 0 };
+        let large_regions = if demand.large && (fixed_guest || reserved_tail > 0) {
+            tds_per_node * demand.pages_per_td.div_ceil(PAGES_PER_REGION)
+        } else {
+            0
+        };
         let touched = (guest + tds_per_node * demand.kernel_pages_per_td).div_ceil(usable);
         let pool_regions = match demand.pamt {
             // Two pages a region that may be touched, and a chunk for rounding.
@@ -71,18 +82,20 @@ impl MemoryMap {
         };
         // A quarter is slack: per-CPU lists, blocks that fragment, pairs from the same allocator.
         let by_allocator = if fixed_guest { touched - touched.min(guest_regions) } else { touched };
-        let needed = by_allocator + by_allocator / 4 + 64 + guest_regions + pool_regions;
+        let fixed = guest_regions + large_regions + pool_regions;
+        let needed = by_allocator + by_allocator / 4 + 64 + fixed;
         let asked = demand.host_bytes.div_ceil(demand.nodes * PAGE_BYTES * PAGES_PER_REGION);
         let regions = needed.max(asked).next_multiple_of(REGIONS_PER_WINDOW);
-        if regions * demand.nodes * PAGES_PER_REGION > u64::from(u32::MAX) {
+        if regions * demand.nodes * PAGES_PER_REGION > MOST_PAGES {
             let bytes = regions * demand.nodes * PAGES_PER_REGION * PAGE_BYTES;
             return Err(MapError { tds: demand.tds, tib: bytes >> 40 });
         }
         Ok(Self {
             nodes: demand.nodes as u32,
             regions_per_node: regions as u32,
-            allocator_regions: (regions - guest_regions - pool_regions) as u32,
+            allocator_regions: (regions - fixed) as u32,
             guest_regions: guest_regions as u32,
+            large_regions: large_regions as u32,
             pool_regions: pool_regions as u32,
             reserved_tail,
         })
@@ -103,8 +116,13 @@ impl MemoryMap {
         start..start + self.guest_regions
     }
 
-    pub(crate) fn pool_part(&self, node: u32) -> Range<u32> {
+    pub(crate) fn large_part(&self, node: u32) -> Range<u32> {
         let start = self.guest_part(node).end;
+        start..start + self.large_regions
+    }
+
+    pub(crate) fn pool_part(&self, node: u32) -> Range<u32> {
+        let start = self.large_part(node).end;
         start..start + self.pool_regions
     }
 
@@ -125,6 +143,7 @@ mod tests {
             nodes: 2,
             tds: 8,
             pages_per_td: 65536,
+            large: true,
             kernel_pages_per_td: 400,
             host_bytes: 16 << 30,
             guest: Placement::UnmovablePcp,
@@ -138,12 +157,10 @@ mod tests {
             for pamt in [Placement::UnmovablePcp, Placement::DedicatedPool, Placement::SameRegion] {
                 let map = MemoryMap::new(&Demand { guest, pamt, ..demand() }).expect("fits");
                 for node in 0..map.nodes {
-                    let (a, g, p) =
-                        (map.allocator_part(node), map.guest_part(node), map.pool_part(node));
-                    assert_eq!(
-                        (a.start, g.start, p.start),
-                        (node * map.regions_per_node, a.end, g.end)
-                    );
+                    let (a, g) = (map.allocator_part(node), map.guest_part(node));
+                    let (l, p) = (map.large_part(node), map.pool_part(node));
+                    assert_eq!(a.start, node * map.regions_per_node);
+                    assert_eq!((g.start, l.start, p.start), (a.end, g.end, l.end));
                     assert_eq!(p.end, (node + 1) * map.regions_per_node);
                 }
             }

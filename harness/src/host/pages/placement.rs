@@ -34,6 +34,8 @@ pub enum Placement {
     Contiguous,
     /// Page `i` of each TD beside page `i` of the next.
     Interleaved,
+    /// 2 MiB of each TD beside 2 MiB of the next.
+    Neighbours,
     /// Uniform over the host's memory.
     Random,
     /// The pair of a region lies in that region.
@@ -74,6 +76,12 @@ pub static PLACEMENTS: &[PlacementInfo] = &[
         name: "interleaved",
         uses: &[Use::Guest],
         summary: "page by page in turn over the TDs of a node: every region is shared by all of them",
+    },
+    PlacementInfo {
+        id: Placement::Neighbours,
+        name: "neighbours",
+        uses: &[Use::Guest],
+        summary: "2 MiB in turn over the TDs of a node: lines of metadata are shared, regions are not",
     },
     PlacementInfo {
         id: Placement::Random,

@@ -81,18 +81,42 @@ impl<P: Platform> Zones<P> {
     }
 
     fn refill(&self, cpu: &P::Cpu, node: usize, list: &Mutex<VecDeque<Pfn>>) {
-        let held = self.lock.acquire(cpu, node, Region(node as u32 * self.regions_per_node));
-        // The guards are gone before anything that may switch to another simulated CPU.
-        let moved = {
-            let (mut buddy, mut list) = (self.buddies[node].lock(), list.lock());
-            let pages = (0..self.plan.batch).map_while(|_| buddy.take());
+        self.locked(cpu, node, |buddy| {
+            let mut list = list.lock();
             let before = list.len();
             // Linux' list is last in, first out; a refill is handed out in the order taken.
-            pages.for_each(|page| list.push_front(page));
-            list.len() - before
-        };
+            (0..self.plan.batch).map_while(|_| buddy.take()).for_each(|page| list.push_front(page));
+            (list.len() - before, ())
+        });
+    }
+
+    /// A whole region, from `node` if it has one: per-CPU lists hold none of that order.
+    pub(crate) fn take_region(&self, cpu: &P::Cpu, node: NodeId) -> Option<Pfn> {
+        let nodes = self.buddies.len();
+        (0..nodes)
+            .map(|k| (usize::from(node.0) + k) % nodes)
+            .find_map(|node| self.locked(cpu, node, |buddy| (1, buddy.take_region())))
+    }
+
+    /// Gives a region back.
+    pub(crate) fn give_region(&self, cpu: &P::Cpu, first: Pfn) {
+        let node = usize::from(self.node_of(first).0);
+        self.locked(cpu, node, |buddy| (1, buddy.give_region(first)));
+    }
+
+    /// Under the zone lock: `body` says how many blocks it moved. No guard is held where another
+    /// simulated CPU may run.
+    fn locked<T>(
+        &self,
+        cpu: &P::Cpu,
+        node: usize,
+        body: impl FnOnce(&mut Buddy) -> (usize, T),
+    ) -> T {
+        let held = self.lock.acquire(cpu, node, Region(node as u32 * self.regions_per_node));
+        let (moved, value) = body(&mut self.buddies[node].lock());
         P::work(cpu, Cycles(self.plan.per_page.0 * moved as u64));
         self.lock.release(cpu, held);
+        value
     }
 
     /// Gives a page back through the list of CPU `on`.
@@ -111,15 +135,12 @@ impl<P: Platform> Zones<P> {
     }
 
     fn drain(&self, cpu: &P::Cpu, node: usize, list: &Mutex<VecDeque<Pfn>>) {
-        let held = self.lock.acquire(cpu, node, Region(node as u32 * self.regions_per_node));
-        let moved = {
-            let (mut buddy, mut list) = (self.buddies[node].lock(), list.lock());
+        self.locked(cpu, node, |buddy| {
+            let mut list = list.lock();
             let oldest = list.len().min(self.plan.batch);
             list.drain(..oldest).for_each(|page| buddy.give(page));
-            oldest
-        };
-        P::work(cpu, Cycles(self.plan.per_page.0 * moved as u64));
-        self.lock.release(cpu, held);
+            (oldest, ())
+        });
     }
 
     /// Pages that are free, in lists or buddies.

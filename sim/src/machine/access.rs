@@ -10,10 +10,14 @@
 //! which is one upgrade and one fetch (54 and 47 ns on that generation). A waiter that had to stall on
 //! each of its own stores (the locked byte, then the next waiter's node) would need half as much again.
 
+use std::collections::VecDeque;
+
 use pamt_strategies::units::{CpuId, LINE_BYTES};
 
-use super::coherence::{Access, Want};
+use super::coherence::{Access, Request, Want};
 use super::engine::{At, Machine};
+use super::line::NO_RECORD;
+use super::tally::Met;
 
 /// Stores that a core buffers (56 on Skylake, 112 on Golden Cove: Intel Optimization Manual); beyond
 /// them a store waits for the oldest one.
@@ -46,47 +50,49 @@ impl Machine {
 
     /// Changes a value at `now`, and makes those look again whom no transaction has told.
     fn put(&mut self, addr: u64, bytes: u32, value: u64, now: u64) {
-        self.coherence.memory.write(addr, bytes, value);
-        let wakes = self.coherence.left_waiting(addr, now);
-        self.wake(wakes, None);
+        let line = self.coherence.memory.write(addr, bytes, value);
+        if let Some(record) = self.coherence.left_waiting(line) {
+            self.wake(record, now, None);
+        }
     }
 
-    /// Issues a load; `None` when the value comes later: then wait for the turn and finish.
-    pub(super) fn load(&mut self, cpu: CpuId, at: At) -> Option<u64> {
-        if self.preparing {
-            return Some(self.coherence.memory.read(at.addr, at.bytes));
-        }
-        if at.private {
-            self.private(cpu, at, Want::Load);
-            return Some(self.coherence.memory.read(at.addr, at.bytes));
-        }
-        let now = self.now(cpu);
-        match self.issue_load(cpu, at) {
-            done if done > now => {
-                self.cpu_mut(cpu).time = done;
-                None
+    /// Issues a load or a LOCK operation; returns when it takes effect. A LOCK operation takes the line
+    /// for ownership, as x86 does whether or not the value will change.
+    pub(super) fn issue(&mut self, cpu: CpuId, at: At, want: Want, now: u64) -> u64 {
+        if want == Want::Load {
+            match self.forward(cpu, at) {
+                Forward::Value(_) => return now,
+                Forward::Part(done) => return now.max(done),
+                Forward::Nothing => {}
             }
-            _ => Some(self.finish_load(cpu, at)),
         }
+        self.request(cpu, at, want, now, 0)
+    }
+
+    /// Performs an access and wakes those who lose their copies; returns when it takes effect.
+    #[inline]
+    fn request(&mut self, cpu: CpuId, at: At, want: Want, now: u64, not_before: u64) -> u64 {
+        self.coherence.tidy(now);
+        let a = self.access(cpu, at);
+        let served = self.coherence.access(&Request { a, want, now, not_before });
+        if served.wakes != NO_RECORD {
+            let lost_at = self.coherence.records.get(served.wakes).lost_at;
+            self.wake(served.wakes, lost_at, Some(a.core));
+        }
+        served.done
     }
 
     /// The value of a load that takes effect now.
     pub(super) fn finish_load(&mut self, cpu: CpuId, at: At) -> u64 {
+        if self.preparing {
+            return self.coherence.memory.read(at.addr, at.bytes);
+        }
+        if at.private {
+            self.private(cpu, at, Want::Load);
+            return self.coherence.memory.read(at.addr, at.bytes);
+        }
         self.cpu_mut(cpu).time += self.coherence.costs.load;
         self.visible(cpu, at)
-    }
-
-    /// When a load issued now takes effect.
-    pub(super) fn issue_load(&mut self, cpu: CpuId, at: At) -> u64 {
-        let now = self.now(cpu);
-        match self.forward(cpu, at) {
-            Forward::Value(_) => now,
-            Forward::Part(done) => now.max(done),
-            Forward::Nothing => {
-                self.coherence.tidy(now);
-                self.coherence.access(self.access(cpu, at), now, Want::Load, 0).done
-            }
-        }
     }
 
     /// What a CPU sees in a word: its own buffered store, else memory.
@@ -97,20 +103,10 @@ impl Machine {
         }
     }
 
+    #[inline]
     fn forward(&self, cpu: CpuId, at: At) -> Forward {
-        let end = at.addr + u64::from(at.bytes);
-        for store in self.cpu(cpu).stores.iter().rev() {
-            let store_end = store.addr + u64::from(store.bytes);
-            if store.addr >= end || store_end <= at.addr {
-                continue;
-            }
-            if store.addr > at.addr || store_end < end {
-                return Forward::Part(store.done);
-            }
-            let mask = u64::MAX >> (64 - 8 * at.bytes);
-            return Forward::Value(store.value >> (8 * (at.addr - store.addr)) & mask);
-        }
-        Forward::Nothing
+        let stores = &self.cpu(cpu).stores;
+        if stores.is_empty() { Forward::Nothing } else { forward(stores, at) }
     }
 
     /// Stores a word.
@@ -124,38 +120,27 @@ impl Machine {
         }
         let now = self.now(cpu);
         let (first, not_before) = (self.cpu(cpu).stores.is_empty(), self.cpu(cpu).store_done);
-        self.coherence.tidy(now);
-        let access = self.access(cpu, at);
-        let served = self.coherence.access(access, now, Want::Store, not_before);
-        self.wake(served.wakes, Some(access.core));
-        if first && served.done <= now {
+        let done = self.request(cpu, at, Want::Store, now, not_before);
+        if first && done <= now {
             self.put(at.addr, at.bytes, value, now);
         } else {
             let state = self.cpu_mut(cpu);
-            state.store_done = served.done;
-            state.stores.push_back(PendingStore {
-                addr: at.addr,
-                bytes: at.bytes,
-                value,
-                done: served.done,
-            });
+            state.store_done = done;
+            state.stores.push_back(PendingStore { addr: at.addr, bytes: at.bytes, value, done });
             if first {
-                self.file_drain(cpu, served.done);
+                self.queue.push(self.drain_key(cpu, done));
             }
         }
         self.cpu_mut(cpu).time += self.coherence.costs.store;
     }
 
-    /// The oldest buffered store of a CPU takes effect.
-    pub(super) fn drain(&mut self, cpu: CpuId, now: u64) {
+    /// The oldest buffered store of a CPU takes effect; returns the key of the next.
+    pub(super) fn drain(&mut self, cpu: CpuId, now: u64) -> Option<u64> {
         let state = self.cpu_mut(cpu);
-        if let Some(store) = state.stores.pop_front() {
-            let next = state.stores.front().map(|store| store.done);
-            self.put(store.addr, store.bytes, store.value, now);
-            if let Some(next) = next {
-                self.file_drain(cpu, next);
-            }
-        }
+        let store = state.stores.pop_front()?;
+        let next = state.stores.front().map(|store| store.done);
+        self.put(store.addr, store.bytes, store.value, now);
+        next.map(|next| self.drain_key(cpu, next))
     }
 
     /// PREFETCHW: asks for the line without waiting for it.
@@ -167,24 +152,8 @@ impl Machine {
         let access = self.access(cpu, at);
         self.coherence.promote(access);
         let now = self.now(cpu);
-        let served = self.coherence.access(access, now, Want::Store, 0);
-        self.wake(served.wakes, Some(access.core));
+        self.request(cpu, at, Want::Store, now, 0);
         self.cpu_mut(cpu).time += self.coherence.costs.store;
-    }
-
-    /// Issues a LOCK operation: takes the line for ownership, as x86 does whether or not the value will
-    /// change. True when it takes effect later: then wait for the turn and finish.
-    pub(super) fn issue_locked(&mut self, cpu: CpuId, at: At) -> bool {
-        if self.preparing || at.private {
-            return false;
-        }
-        let now = self.now(cpu);
-        self.coherence.tidy(now);
-        let access = self.access(cpu, at);
-        let served = self.coherence.access(access, now, Want::Locked, 0);
-        self.wake(served.wakes, Some(access.core));
-        self.cpu_mut(cpu).time = served.done;
-        served.done > now
     }
 
     /// A LOCK operation takes effect: `change` maps the old value to the new one, or to none to leave
@@ -217,25 +186,32 @@ impl Machine {
     /// Charges an access to a private word.
     fn private(&mut self, cpu: CpuId, at: At, want: Want) {
         self.counts.operations += 1;
+        self.coherence.cold[at.object as usize].count(want, Met::L1);
         let costs = &self.coherence.costs;
-        let counters = &mut self.coherence.cold[at.object as usize];
-        counters.l1_hits += 1;
         let cost = match want {
-            Want::Load => {
-                counters.loads += 1;
-                costs.load
-            }
-            Want::Store => {
-                counters.stores += 1;
-                costs.store
-            }
-            Want::Locked => {
-                counters.locked += 1;
-                costs.lock
-            }
+            Want::Load => costs.load,
+            Want::Store => costs.store,
+            Want::Locked => costs.lock,
         };
         self.cpu_mut(cpu).time += cost;
     }
+}
+
+/// What a store buffer has for a load: of its stores to the word, the last one counts.
+fn forward(stores: &VecDeque<PendingStore>, at: At) -> Forward {
+    let end = at.addr + u64::from(at.bytes);
+    for store in stores.iter().rev() {
+        let store_end = store.addr + u64::from(store.bytes);
+        if store.addr >= end || store_end <= at.addr {
+            continue;
+        }
+        if store.addr > at.addr || store_end < end {
+            return Forward::Part(store.done);
+        }
+        let mask = u64::MAX >> (64 - 8 * at.bytes);
+        return Forward::Value(store.value >> (8 * (at.addr - store.addr)) & mask);
+    }
+    Forward::Nothing
 }
 
 /// Line of an address.

@@ -188,8 +188,9 @@ fn run_actors(machine: NonNull<Machine>, actors: Vec<Actor<Sim>>) -> bool {
     let mut fibers: Vec<Option<Fiber>> = (0..count).map(|_| None).collect();
     for actor in actors {
         let (cpu, body) = (actor.cpu, actor.body);
-        fibers[usize::from(cpu.0)] =
-            Some(Fiber::new(move |suspend| body(&SimCpu::new(machine, suspend, cpu))));
+        fibers[usize::from(cpu.0)] = Some(Fiber::new(usize::from(cpu.0), move |suspend| {
+            body(&SimCpu::new(machine, suspend, cpu))
+        }));
     }
     engine().start(&cpus);
     let mut running = engine().dispatch();

@@ -4,7 +4,7 @@ use pamt_strategies::platform::{BulkKind, Until};
 use pamt_strategies::units::{CpuId, LINE_BYTES, NodeId};
 
 use super::access::line_of;
-use super::coherence::{Access, Want};
+use super::coherence::{Access, Request, Want};
 use super::engine::{At, Machine};
 
 /// Words of a bulk operation.
@@ -67,8 +67,9 @@ impl Machine {
         let end = range.at.addr + range.words * range.stride;
         let (now, core) = (self.cpu(cpu).time, self.cpu(cpu).core);
         for addr in (first..end).step_by(LINE_BYTES as usize) {
-            let wakes = self.coherence.evict(addr, now, range.home);
-            self.wake(wakes, None);
+            if let Some(record) = self.coherence.evict(addr, range.home) {
+                self.wake(record, now, None);
+            }
             if kind == BulkKind::Store && !self.preparing {
                 let access = Access { addr, object: range.at.object, cpu, core };
                 self.coherence.take_silently(access);
@@ -101,8 +102,9 @@ impl Machine {
         let mut longest = 0;
         let mut lines = 0u64;
         for addr in (first..end).step_by(LINE_BYTES as usize) {
-            let access = self.access(cpu, At { addr, ..range.at });
-            let served = self.coherence.access(access, now, Want::Load, 0);
+            let a = self.access(cpu, At { addr, ..range.at });
+            let request = Request { a, want: Want::Load, now, not_before: 0 };
+            let served = self.coherence.access(&request);
             longest = longest.max(served.done - now);
             lines += u64::from(!served.hit);
         }

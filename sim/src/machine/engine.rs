@@ -24,7 +24,7 @@ use super::coherence::{Coherence, Want};
 use super::line::NONE;
 use super::queue::{self, Queue};
 use super::seeds;
-use super::spin::Spin;
+use super::spin::{Read, Spin};
 
 /// What the engine did; equal for equal runs, so that a gate can compare it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -35,6 +35,11 @@ pub struct EngineCounts {
     pub events: u64,
     /// Switches between CPUs.
     pub switches: u64,
+}
+
+impl At {
+    /// Stands where there is no word.
+    pub(super) const NOWHERE: Self = Self { addr: 0, bytes: 8, object: 0, private: false };
 }
 
 /// A word in simulated memory.
@@ -55,16 +60,20 @@ pub(super) struct Waits {
     pub(super) since: u64,
 }
 
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Status {
     /// Runs, or waits for its turn.
     Ready,
-    /// Waits for its line to change.
-    Quiet(Spin),
+    /// Its operation is issued at its key's time.
+    Issuing,
+    /// The first read of its spin is issued at its key's time.
+    Starting,
+    /// Its spin waits for its line to change.
+    Quiet,
     /// Its line was taken: it reads at its key's time.
-    Polling(Spin),
-    /// Its read takes effect at its key's time.
-    Reading(Spin),
+    Polling,
+    /// Its spin's read takes effect at its key's time.
+    Reading,
     /// Until a deadline or a kick.
     Sleeping { since: u64 },
     /// Its body has ended, or it never had one.
@@ -81,19 +90,51 @@ pub(super) struct Cpu {
     /// The key that stands for it in the queue.
     pub(super) key: u64,
     pub(super) status: Status,
+    /// The operation that is being issued.
+    pub(super) issuing: (At, Want),
+    /// The spin that it is in, by its status.
+    pub(super) spin: Spin,
     pub(super) core: u16,
-    rank: u16,
+    pub(super) rank: u16,
     node: NodeId,
     /// Neighbours in its line's list of waiters.
     pub(super) next: u16,
     pub(super) prev: u16,
     /// Delivery time of a kick that has not ended a sleep yet.
-    kicked: Option<u64>,
-    wake: Wake,
+    pub(super) kicked: Option<u64>,
+    pub(super) wake: Wake,
     /// Last value that a spin read, and whether it satisfied the predicate.
     pub(super) read: Result<u64, u64>,
     /// Factor on core-bound work: the sibling thread runs too.
-    stretch: f64,
+    pub(super) stretch: f64,
+}
+
+impl Cpu {
+    /// A LOCK operation waits until the store buffer is empty, a store until it has room.
+    #[inline]
+    fn drain_for(&mut self, want: Want) {
+        if want == Want::Locked {
+            self.time = self.time.max(self.store_done);
+        } else if want == Want::Store && self.stores.len() >= STORE_BUFFER {
+            self.time = self.time.max(self.stores[0].done);
+        }
+    }
+}
+
+/// What an event leads to.
+enum Due {
+    /// The CPU runs now.
+    Runs,
+    /// It has another event.
+    Again(u64),
+    /// Nothing more.
+    Nothing,
+}
+
+impl Due {
+    fn again(key: Option<u64>) -> Self {
+        key.map_or(Self::Nothing, Self::Again)
+    }
 }
 
 /// All of a run's state.
@@ -102,7 +143,7 @@ pub(super) struct Machine {
     cpus: Vec<Cpu>,
     rngs: Vec<Pcg64>,
     by_rank: Vec<u16>,
-    queue: Queue,
+    pub(super) queue: Queue,
     /// Until when the memory of each node is busy with writes, in cycles.
     pub(super) node_writes: Vec<f64>,
     pub(super) recorder: Option<Recorder>,
@@ -130,6 +171,8 @@ impl Machine {
                 stores: VecDeque::new(),
                 key: u64::MAX,
                 status: Status::Done,
+                issuing: (At::NOWHERE, Want::Load),
+                spin: Spin::NONE,
                 core,
                 // Ranks below the number of CPUs are their store buffers'.
                 rank: rank[id] + count as u16,
@@ -204,9 +247,10 @@ impl Machine {
 
     /// CPUs that have not ended, with what they wait for.
     pub(super) fn stuck(&self) -> Vec<(CpuId, Option<Waits>)> {
-        let waits = |status: &Status| match status {
-            Status::Quiet(spin) | Status::Polling(spin) | Status::Reading(spin) => {
-                Some(Waits { at: spin.at, until: spin.until, since: spin.since })
+        let waits = |cpu: &Cpu| match cpu.status {
+            Status::Starting | Status::Quiet | Status::Polling | Status::Reading => {
+                let Spin { at, until, since, .. } = cpu.spin;
+                Some(Waits { at, until, since })
             }
             _ => None,
         };
@@ -216,10 +260,7 @@ impl Machine {
             .iter()
             .filter(alive)
             .map(|cpu| {
-                (
-                    CpuId(self.by_rank[usize::from(cpu.rank) - self.by_rank.len()]),
-                    waits(&cpu.status),
-                )
+                (CpuId(self.by_rank[usize::from(cpu.rank) - self.by_rank.len()]), waits(cpu))
             })
             .collect();
         stuck.sort_by_key(|(cpu, _)| *cpu);
@@ -242,36 +283,52 @@ impl Machine {
         }
         self.counts.operations += 1;
         let state = &mut self.cpus[usize::from(cpu.0)];
-        if want == Want::Locked {
-            state.time = state.time.max(state.store_done);
-        } else if want == Want::Store && state.stores.len() >= STORE_BUFFER {
-            state.time = state.time.max(state.stores[0].done);
-        }
-        self.passes(cpu)
+        state.drain_for(want);
+        let key = queue::key(state.time, state.rank);
+        key > self.queue.min() && self.suspends(cpu, Status::Ready, key)
     }
 
-    /// Lets the CPUs act that come before `cpu` at its local time. Returns true when the caller must
-    /// suspend.
-    pub(super) fn passes(&mut self, cpu: CpuId) -> bool {
-        let state = &mut self.cpus[usize::from(cpu.0)];
-        let key = queue::key(state.time, state.rank);
-        if key <= self.queue.min() {
+    /// Issues an operation in its turn, and lets the CPUs act that come before its effect. Returns true
+    /// when the caller must suspend until then. In set-up code it has no turn and takes no time.
+    #[inline]
+    pub(super) fn issues(&mut self, cpu: CpuId, at: At, want: Want) -> bool {
+        if self.preparing || at.private {
             return false;
         }
-        (state.key, state.status) = (key, Status::Ready);
+        self.counts.operations += 1;
+        let state = &mut self.cpus[usize::from(cpu.0)];
+        state.drain_for(want);
+        let (now, rank) = (state.time, state.rank);
+        let key = queue::key(now, rank);
+        if key > self.queue.min() {
+            self.cpus[usize::from(cpu.0)].issuing = (at, want);
+            return self.suspends(cpu, Status::Issuing, key);
+        }
+        let done = self.issue(cpu, at, want, now);
+        if done == now {
+            return false;
+        }
+        self.cpus[usize::from(cpu.0)].time = done;
+        let key = queue::key(done, rank);
+        key > self.queue.min() && self.suspends(cpu, Status::Ready, key)
+    }
+
+    /// Files `cpu` at `key` and lets others act; returns true unless its turn has come by then.
+    pub(super) fn suspends(&mut self, cpu: CpuId, status: Status, key: u64) -> bool {
+        let state = &mut self.cpus[usize::from(cpu.0)];
+        (state.key, state.status) = (key, status);
         let first = self.queue.push_pop(key);
         self.select(Some(first));
         self.next != Some(cpu.0)
     }
 
-    /// Suspends `cpu` whose status says what it waits for; returns true when the caller must switch.
-    pub(super) fn suspends(&mut self, cpu: CpuId) -> bool {
-        let first = self.queue.pop();
-        self.select(first);
-        self.next != Some(cpu.0)
+    /// Suspends `cpu`, which waits for what its status says and has filed its own event, if any;
+    /// returns true when the caller must switch.
+    pub(super) fn waits(&mut self, cpu: CpuId) -> bool {
+        self.dispatch() != Some(cpu.0)
     }
 
-    /// Chooses the CPU to run, after one has ended.
+    /// Chooses the CPU to run, after one has ended or waits.
     pub(super) fn dispatch(&mut self) -> Option<u16> {
         let first = self.queue.pop();
         self.select(first);
@@ -284,142 +341,97 @@ impl Machine {
         while let Some(key) = event {
             self.counts.events += 1;
             let (rank, time) = (usize::from(queue::rank_of(key)), queue::time_of(key));
-            if let Some(rank) = rank.checked_sub(self.by_rank.len()) {
-                let id = CpuId(self.by_rank[rank]);
-                if self.cpu(id).key == key && self.due(id, time) {
-                    self.cpu_mut(id).key = u64::MAX;
-                    self.counts.switches += u64::from(self.next != Some(id.0));
-                    self.next = Some(id.0);
-                    return;
+            let again = match rank.checked_sub(self.by_rank.len()) {
+                None => self.drain(CpuId(self.by_rank[rank]), time),
+                Some(rank) => {
+                    let id = self.by_rank[rank];
+                    match self.due(CpuId(id), key, time) {
+                        Due::Runs => {
+                            self.counts.switches += u64::from(self.next != Some(id));
+                            self.next = Some(id);
+                            self.cpus[usize::from(id)].key = u64::MAX;
+                            return;
+                        }
+                        Due::Again(key) => Some(key),
+                        Due::Nothing => None,
+                    }
                 }
-            } else {
-                self.drain(CpuId(self.by_rank[rank]), time);
-            }
-            event = self.queue.pop();
+            };
+            event = match again {
+                Some(key) => Some(self.queue.push_pop(key)),
+                None => self.queue.pop(),
+            };
         }
         self.next = None;
     }
 
-    /// The event of `cpu` at `time` has come: true when the CPU runs now.
-    fn due(&mut self, cpu: CpuId, time: u64) -> bool {
-        match self.cpu(cpu).status {
-            Status::Ready => true,
-            Status::Sleeping { .. } => {
-                let state = self.cpu_mut(cpu);
-                (state.time, state.status) = (time, Status::Ready);
-                true
-            }
-            Status::Polling(spin) => {
-                self.poll(cpu, spin, time);
-                false
-            }
-            Status::Reading(spin) => {
-                self.read(cpu, spin, time);
-                false
-            }
-            Status::Quiet(spin) => {
-                self.unlink(cpu, spin.record);
-                let state = self.cpu_mut(cpu);
-                (state.time, state.status) = (time, Status::Ready);
-                true
-            }
-            Status::Done => false,
+    /// The event `key` of `cpu` at `time` has come.
+    #[inline]
+    fn due(&mut self, cpu: CpuId, key: u64, time: u64) -> Due {
+        let state = &mut self.cpus[usize::from(cpu.0)];
+        if state.key != key {
+            return Due::Nothing;
         }
-    }
-
-    pub(super) fn file(&mut self, cpu: CpuId, time: u64) {
-        let state = self.cpu_mut(cpu);
-        state.key = queue::key(time, state.rank);
-        let key = state.key;
-        self.queue.push(key);
-    }
-
-    /// Files the time at which the oldest buffered store of a CPU takes effect: before any CPU acts at
-    /// that time.
-    pub(super) fn file_drain(&mut self, cpu: CpuId, time: u64) {
-        let rank = self.cpu(cpu).rank - self.by_rank.len() as u16;
-        self.queue.push(queue::key(time, rank));
-    }
-
-    // ---- time ----------------------------------------------------------------------------------
-
-    /// Core-bound work.
-    pub(super) fn work(&mut self, cpu: CpuId, length: Cycles) {
-        if self.preparing {
-            return;
-        }
-        let state = self.cpu_mut(cpu);
-        state.time += if state.stretch == 1.0 {
-            length.0
-        } else {
-            (length.0 as f64 * state.stretch).round() as u64
-        };
-    }
-
-    /// One PAUSE.
-    pub(super) fn pause(&mut self, cpu: CpuId) {
-        if !self.preparing {
-            self.cpus[usize::from(cpu.0)].time += self.coherence.costs.pause;
-        }
-    }
-
-    /// Starts to sleep; true when the caller must switch. The outcome is in [`Machine::woken`].
-    pub(super) fn sleep(&mut self, cpu: CpuId, deadline: u64) -> bool {
-        if self.preparing {
-            return false;
-        }
-        self.counts.operations += 1;
-        let state = self.cpu_mut(cpu);
-        let since = state.time;
-        let deadline = deadline.max(since);
-        state.wake = Wake::Deadline;
-        if let Some(kick) = state.kicked.filter(|kick| *kick <= deadline) {
-            (state.kicked, state.wake) = (None, Wake::Kicked);
-            state.time = since.max(kick);
-            return false;
-        }
-        let key = queue::key(deadline, state.rank);
-        if key <= self.queue.min() {
-            // Nobody can act, so nobody can kick, before the deadline.
-            self.cpu_mut(cpu).time = deadline;
-            return false;
-        }
-        self.cpu_mut(cpu).status = Status::Sleeping { since };
-        if deadline < u64::MAX >> 16 {
-            self.file(cpu, deadline);
-        } else {
-            self.cpu_mut(cpu).key = u64::MAX;
-        }
-        self.suspends(cpu)
-    }
-
-    /// How the last sleep ended.
-    pub(super) fn woken(&self, cpu: CpuId) -> Wake {
-        self.cpu(cpu).wake
-    }
-
-    /// Sends an interrupt that ends the target's sleep, or its next one.
-    pub(super) fn kick(&mut self, cpu: CpuId, target: CpuId) {
-        if self.preparing {
-            return;
-        }
-        let at = self.cpu(cpu).time + self.coherence.costs.ipi;
-        self.cpu_mut(cpu).time += self.coherence.costs.ipi_send;
-        let state = self.cpu_mut(target);
         match state.status {
-            Status::Sleeping { since } => {
-                let at = at.max(since);
-                if queue::key(at, state.rank) < state.key {
-                    state.wake = Wake::Kicked;
-                    self.file(target, at);
-                } else if state.wake == Wake::Deadline {
-                    state.kicked = Some(at);
+            Status::Ready => Due::Runs,
+            Status::Issuing => {
+                let (at, want) = state.issuing;
+                let done = self.issue(cpu, at, want, time);
+                let state = &mut self.cpus[usize::from(cpu.0)];
+                (state.time, state.status) = (done, Status::Ready);
+                if done == time {
+                    return Due::Runs;
                 }
+                Due::Again(self.key_at(cpu, done))
             }
-            Status::Done => {}
-            _ => state.kicked = Some(state.kicked.map_or(at, |earlier| earlier.min(at))),
+            Status::Starting => match self.poll(cpu, time) {
+                Read::Ended => Due::Runs,
+                Read::Waits(key) => Due::again(key),
+            },
+            Status::Polling => {
+                let read = self.poll(cpu, time);
+                self.after_read(cpu, read)
+            }
+            Status::Reading => {
+                let read = self.read(cpu, time);
+                self.after_read(cpu, read)
+            }
+            Status::Sleeping { .. } => {
+                (state.time, state.status) = (time, Status::Ready);
+                Due::Runs
+            }
+            Status::Quiet => {
+                let record = state.spin.record;
+                (state.time, state.status) = (time, Status::Ready);
+                self.unlink(cpu, record);
+                Due::Runs
+            }
+            Status::Done => Due::Nothing,
         }
     }
+
+    /// A spinner whose read has ended its spin runs on when that read is done.
+    fn after_read(&mut self, cpu: CpuId, read: Read) -> Due {
+        match read {
+            Read::Ended => Due::Again(self.key_at(cpu, self.cpu(cpu).time)),
+            Read::Waits(key) => Due::again(key),
+        }
+    }
+
+    /// The key that stands for `cpu` from now on.
+    #[inline]
+    pub(super) fn key_at(&mut self, cpu: CpuId, time: u64) -> u64 {
+        let state = &mut self.cpus[usize::from(cpu.0)];
+        state.key = queue::key(time, state.rank);
+        state.key
+    }
+
+    /// The key at which the oldest buffered store of a CPU takes effect: before any CPU acts at that
+    /// time.
+    pub(super) fn drain_key(&self, cpu: CpuId, time: u64) -> u64 {
+        queue::key(time, self.cpu(cpu).rank - self.by_rank.len() as u16)
+    }
+
     /// Reports something; set-up code reports only what outlasts it.
     pub(super) fn observe(&mut self, cpu: CpuId, observation: Observation) {
         let outlasts = matches!(observation, Observation::Pair { .. } | Observation::Violation(_));
@@ -433,5 +445,18 @@ impl Machine {
             }
             recorder.observe(cpu, now, observation);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What a CPU costs beside its stack: its state, generator and queue places, and a full store buffer.
+    #[test]
+    fn the_engines_record_of_a_cpu_takes_less_than_8_kib() {
+        let buffer = STORE_BUFFER.next_power_of_two() * size_of::<PendingStore>();
+        let record = size_of::<Cpu>() + size_of::<Pcg64>() + 2 * size_of::<u64>() + buffer;
+        assert!(record <= 8 << 10, "{record} bytes");
     }
 }

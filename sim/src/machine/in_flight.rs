@@ -41,6 +41,10 @@ impl InFlight {
         }
     }
 
+    pub(super) fn leaving(&self, cpu: CpuId) -> &Leaving {
+        &self.leaving[usize::from(cpu.0)]
+    }
+
     pub(super) fn leaving_mut(&mut self, cpu: CpuId) -> &mut Leaving {
         &mut self.leaving[usize::from(cpu.0)]
     }

@@ -11,10 +11,13 @@
 //! caches, the time until which the line is busy, the waiters, and counters for the report. Records of
 //! quiet lines that never got hot are turned back into words when there are many of them.
 
-use super::stats::{LineCounters, OffsetRows};
+use super::stats::LineCounters;
+use super::tally::LineStats;
 
-/// No core, no CPU, no record.
+/// No core, no CPU.
 pub(super) const NONE: u16 = u16::MAX;
+/// No record.
+pub(super) const NO_RECORD: u32 = u32::MAX;
 
 const TAG_MASK: u64 = 0b11;
 const TAG_OWNED: u64 = 1;
@@ -52,6 +55,12 @@ impl LineWord {
             TAG_RECORD => LineState::Record((self.0 >> STAMP_SHIFT) as u32),
             _ => LineState::Memory,
         }
+    }
+
+    /// The line's record, if it has one.
+    #[inline]
+    pub(super) fn record(self) -> Option<u32> {
+        (self.0 & TAG_MASK == TAG_RECORD).then_some((self.0 >> STAMP_SHIFT) as u32)
     }
 
     /// The same home, another state.
@@ -94,6 +103,10 @@ pub(super) struct Record {
     pub(super) stamp: u64,
     /// Last-level caches with a clean copy, by bit.
     pub(super) llcs: u64,
+    /// Last-level caches whose cores share it, by bit.
+    pub(super) sharer_llcs: u64,
+    /// Number of cores that share it.
+    pub(super) sharers: u32,
     /// Until then the home serves earlier requests.
     pub(super) busy_until: u64,
     /// The owner has the data from then on.
@@ -104,8 +117,13 @@ pub(super) struct Record {
     pub(super) lost_at: u64,
     /// First of the CPUs that wait for a change, or [`NONE`]; the list goes on in the CPUs.
     pub(super) waiters: u16,
-    pub(super) counters: LineCounters,
-    pub(super) offsets: OffsetRows,
+    pub(super) stats: LineStats,
+}
+
+impl Record {
+    pub(super) fn counters(&self) -> LineCounters {
+        self.stats.counters()
+    }
 }
 
 /// Lines that moved this often keep their record, so that their row in the report is complete.
@@ -144,17 +162,18 @@ impl Records {
             dirty: false,
             stamp: 0,
             llcs: 0,
+            sharer_llcs: 0,
+            sharers: 0,
             busy_until: 0,
             ready_at: 0,
             free_at: 0,
             lost_at: 0,
             waiters: NONE,
-            counters: LineCounters::default(),
-            offsets: OffsetRows::default(),
+            stats: LineStats::default(),
         };
         if let Some(index) = self.free.pop() {
+            // It was retired without sharers.
             self.records[index as usize] = record;
-            self.clear_sharers(index);
             return index;
         }
         self.records.push(record);
@@ -173,7 +192,7 @@ impl Records {
         for index in 0..self.records.len() as u32 {
             let record = &self.records[index as usize];
             let quiet = record.waiters == NONE && record.busy_until.max(record.free_at) <= now;
-            if quiet && record.counters.transfers() < HOT_TRANSFERS && !self.has_sharers(index) {
+            if quiet && record.counters().transfers() < HOT_TRANSFERS && record.sharers == 0 {
                 self.free.push(index);
                 fold(self.records[index as usize].clone());
             }
@@ -200,48 +219,41 @@ impl Records {
         self.records.iter().enumerate().filter(live).map(|(_, record)| record)
     }
 
-    fn set(&self, index: u32) -> &[u64] {
-        let first = index as usize * self.words_per_set;
-        &self.sharers[first..first + self.words_per_set]
+    /// Where the bit of a core lies.
+    #[inline]
+    fn bit(&self, index: u32, core: u16) -> (usize, u64) {
+        (index as usize * self.words_per_set + usize::from(core / 64), 1 << (core % 64))
     }
 
+    #[inline]
     pub(super) fn shares(&self, index: u32, core: u16) -> bool {
-        self.set(index)[usize::from(core / 64)] >> (core % 64) & 1 != 0
+        let (word, bit) = self.bit(index, core);
+        self.sharers[word] & bit != 0
     }
 
-    pub(super) fn share(&mut self, index: u32, core: u16) {
-        let first = index as usize * self.words_per_set;
-        self.sharers[first + usize::from(core / 64)] |= 1 << (core % 64);
+    /// A core of last-level cache `llc` shares the line.
+    pub(super) fn share(&mut self, index: u32, core: u16, llc: u16) {
+        let (word, bit) = self.bit(index, core);
+        if self.sharers[word] & bit == 0 {
+            self.sharers[word] |= bit;
+            let record = self.get_mut(index);
+            record.sharers += 1;
+            record.sharer_llcs |= 1 << llc;
+        }
     }
 
     pub(super) fn clear_sharers(&mut self, index: u32) {
-        let first = index as usize * self.words_per_set;
-        self.sharers[first..first + self.words_per_set].fill(0);
-    }
-
-    pub(super) fn has_sharers(&self, index: u32) -> bool {
-        self.set(index).iter().any(|word| *word != 0)
+        let record = self.get_mut(index);
+        if record.sharers > 0 {
+            (record.sharers, record.sharer_llcs) = (0, 0);
+            let (first, _) = self.bit(index, 0);
+            self.sharers[first..first + self.words_per_set].fill(0);
+        }
     }
 
     /// Sharers other than `core`: how many.
     pub(super) fn other_sharers(&self, index: u32, core: u16) -> u32 {
-        let all: u32 = self.set(index).iter().map(|word| word.count_ones()).sum();
-        all - u32::from(self.shares(index, core))
-    }
-
-    /// Whether a core of `cores` other than `core` shares the line.
-    pub(super) fn other_shares_in(&self, index: u32, core: u16, cores: &[u64]) -> bool {
-        let (at, own) = (usize::from(core / 64), 1 << (core % 64));
-        let shared = self.set(index).iter().zip(cores).enumerate();
-        shared.into_iter().any(|(i, (set, cores))| {
-            let others = if i == at { set & !own } else { *set };
-            others & cores != 0
-        })
-    }
-
-    /// Whether no core of `cores` outside `near` shares the line.
-    pub(super) fn none_shares_beyond(&self, index: u32, cores: &[u64], near: &[u64]) -> bool {
-        self.set(index).iter().zip(cores).zip(near).all(|((set, all), near)| set & all & !near == 0)
+        self.get(index).sharers - u32::from(self.shares(index, core))
     }
 
     /// All sharers, ascending.
@@ -253,6 +265,8 @@ impl Records {
 
 #[cfg(test)]
 mod tests {
+    use super::super::coherence::Want;
+    use super::super::tally::Met;
     use super::*;
 
     #[test]
@@ -267,22 +281,17 @@ mod tests {
     }
 
     #[test]
-    fn a_range_of_sharers_excludes_the_asker() {
+    fn sharers_are_counted_once_and_forgotten_together() {
         let mut records = Records::new(200);
         let index = records.add(0, 0);
-        records.share(index, 63);
-        records.share(index, 128);
-        let cores = |range: core::ops::Range<u32>| -> Vec<u64> {
-            let bit = |word, core| u64::from(core / 64 == word) << (core % 64);
-            (0..4).map(|word| range.clone().map(|core| bit(word, core)).sum()).collect()
-        };
-        assert!(records.other_shares_in(index, 0, &cores(60..64)));
-        assert!(!records.other_shares_in(index, 63, &cores(60..128)));
-        assert!(records.other_shares_in(index, 63, &cores(60..129)));
-        assert!(records.none_shares_beyond(index, &cores(0..128), &cores(60..64)));
-        assert!(!records.none_shares_beyond(index, &cores(0..129), &cores(60..64)));
-        assert_eq!(records.other_sharers(index, 128), 1);
+        for core in [63, 128, 63] {
+            records.share(index, core, core / 64);
+        }
         assert_eq!(records.sharers(index), [63, 128]);
+        assert_eq!((records.other_sharers(index, 128), records.other_sharers(index, 5)), (1, 2));
+        assert_eq!(records.get(index).sharer_llcs, 0b101);
+        records.clear_sharers(index);
+        assert_eq!((records.sharers(index).len(), records.get(index).sharer_llcs), (0, 0));
     }
 
     #[test]
@@ -292,9 +301,10 @@ mod tests {
         let busy = records.add(64, 0);
         records.get_mut(busy).busy_until = 100;
         let shared = records.add(128, 0);
-        records.share(shared, 3);
+        records.share(shared, 3, 0);
         let hot = records.add(192, 0);
-        records.get_mut(hot).counters.hitm_local = HOT_TRANSFERS;
+        let stats = &mut records.get_mut(hot).stats;
+        (0..HOT_TRANSFERS).for_each(|_| stats.count(0, 0, Want::Load, Met::DirtyLocal, 1));
         let mut gone = Vec::new();
         records.retire(50, |record| gone.push(record.addr));
         assert_eq!(gone, [0]);

@@ -5,7 +5,8 @@ use pamt_strategies::units::{LINE_BYTES, NodeId};
 use super::coherence::Coherence;
 use super::line::Record;
 use super::memory::Object;
-use super::stats::{LineCounters, OffsetRow};
+use super::stats::{LineCounters, OffsetRow, false_sharing};
+use super::tally::ObjectStats;
 
 /// Cache lines of a run.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -61,22 +62,25 @@ pub struct NamedOffset {
 impl LineBook {
     pub(super) fn new(coherence: &Coherence, rows: usize) -> Self {
         let memory = &coherence.memory;
-        let mut sums = coherence.cold.clone();
-        let mut shared: Vec<&Record> = coherence.records.live().collect();
-        for record in &shared {
-            sums[record.object as usize].add(&record.counters);
+        let mut sums: Vec<_> = coherence.cold.iter().map(ObjectStats::counters).collect();
+        let counted = |record| (Record::counters(record), record);
+        let mut shared: Vec<_> = coherence.records.live().map(counted).collect();
+        for (counters, record) in &shared {
+            sums[record.object as usize].add(counters);
         }
         let objects = memory.objects().iter().zip(sums).map(|(object, counters)| ObjectRow {
             object: object.name.clone(),
             bytes: object.bytes,
             counters,
         });
-        shared.retain(|record| record.counters.transfers() > 0);
-        shared.sort_by_key(|record| (std::cmp::Reverse(record.counters.transfers()), record.addr));
+        shared.retain(|(counters, _)| counters.transfers() > 0);
+        shared.sort_by_key(|(counters, record)| {
+            (std::cmp::Reverse(counters.transfers()), record.addr)
+        });
         shared.truncate(rows);
         Self {
             objects: objects.collect(),
-            lines: shared.into_iter().map(|record| line_row(coherence, record)).collect(),
+            lines: shared.into_iter().map(|(_, record)| line_row(coherence, record)).collect(),
             touched_bytes: memory.touched_bytes(),
         }
     }
@@ -84,8 +88,7 @@ impl LineBook {
 
 fn line_row(coherence: &Coherence, record: &Record) -> LineRow {
     let object = coherence.memory.object(record.object);
-    let mut rows = record.offsets.rows.clone();
-    rows.sort_by_key(|row| row.offset);
+    let rows = record.stats.rows();
     let named = |row: OffsetRow| NamedOffset {
         name: word_name(object, record.addr + u64::from(row.offset)),
         row,
@@ -95,8 +98,8 @@ fn line_row(coherence: &Coherence, record: &Record) -> LineRow {
         name: line_name(object, record.addr),
         line: (record.addr - object.base) / LINE_BYTES,
         home: coherence.home_of(record.object, record.addr),
-        counters: record.counters,
-        false_sharing: record.offsets.false_sharing(),
+        counters: record.counters(),
+        false_sharing: false_sharing(&rows),
         offsets: rows.into_iter().map(named).collect(),
     }
 }

@@ -13,13 +13,11 @@ pub(super) struct Map {
     node_of_cpu: Vec<u8>,
     /// By pair of last-level caches; of a pair of equal ones it is `Llc`.
     between_llcs: Vec<Distance>,
+    /// For each last-level cache, those at each distance, as bits.
+    llcs_at: Vec<[u64; Distance::COUNT]>,
     between_sockets: Vec<Distance>,
-    /// Cores of each last-level cache and of each socket, as bits.
-    llc_cores: Vec<u64>,
-    socket_cores: Vec<u64>,
     llcs: usize,
     sockets: usize,
-    words: usize,
 }
 
 impl Map {
@@ -31,28 +29,31 @@ impl Map {
         let first_core: Vec<u16> =
             (0..llcs).map(|llc| (usize::from(cores) / llcs * llc) as u16).collect();
         let pairs = |count: usize| (0..count).flat_map(move |a| (0..count).map(move |b| (a, b)));
-        let between_llcs = pairs(llcs).map(|(a, b)| {
-            if a == b { Distance::Llc } else { topology.distance(first_core[a], first_core[b]) }
-        });
+        let between_llcs: Vec<Distance> = pairs(llcs)
+            .map(|(a, b)| {
+                if a == b { Distance::Llc } else { topology.distance(first_core[a], first_core[b]) }
+            })
+            .collect();
+        let mut llcs_at = vec![[0; Distance::COUNT]; llcs];
+        for ((a, b), distance) in pairs(llcs).zip(&between_llcs) {
+            llcs_at[a][*distance as usize] |= 1 << b;
+        }
         let between_sockets =
             pairs(sockets).map(|(a, b)| topology.socket_distance(a as u16, b as u16));
         let node_of_cpu =
             (0..topology.cpus()).map(|cpu| topology.node_of(topology.core_of(CpuId(cpu as u16))).0);
-        let words = usize::from(cores).div_ceil(64);
         let socket_of_node =
             (0..topology.nodes()).map(|node| topology.socket_of_node(NodeId(node as u8)));
         Self {
-            between_llcs: between_llcs.collect(),
+            between_llcs,
+            llcs_at,
             between_sockets: between_sockets.collect(),
             node_of_cpu: node_of_cpu.collect(),
             socket_of_node: socket_of_node.collect(),
-            llc_cores: sets(&llc_of, llcs, words),
-            socket_cores: sets(&socket_of, sockets, words),
             llc_of,
             socket_of,
             llcs,
             sockets,
-            words,
         }
     }
 
@@ -80,37 +81,28 @@ impl Map {
         self.between_sockets[usize::from(a) * self.sockets + usize::from(b)]
     }
 
+    #[inline]
     pub(super) fn distance(&self, a: u16, b: u16) -> Distance {
-        if a == b { Distance::Core } else { self.llc_distance(self.llc_of(a), b) }
+        if a == b {
+            return Distance::Core;
+        }
+        self.between_llcs[usize::from(self.llc_of(a)) * self.llcs + usize::from(self.llc_of(b))]
     }
 
-    /// Distance of a last-level cache from a core; `Llc` for the core's own.
-    pub(super) fn llc_distance(&self, llc: u16, core: u16) -> Distance {
-        self.between_llcs[usize::from(llc) * self.llcs + usize::from(self.llc_of(core))]
+    /// Distance of the nearest last-level cache of a set from a core; `Llc` for the core's own.
+    pub(super) fn nearest(&self, llcs: u64, core: u16) -> Option<Distance> {
+        let at = &self.llcs_at[usize::from(self.llc_of(core))];
+        let there = |distance: &Distance| at[*distance as usize] & llcs != 0;
+        [Distance::Llc, Distance::Socket, Distance::Near, Distance::Far].into_iter().find(there)
     }
 
-    /// Cores of a last-level cache.
-    pub(super) fn llc_cores(&self, llc: u16) -> &[u64] {
-        &self.llc_cores[usize::from(llc) * self.words..][..self.words]
+    /// Distance of the farthest one; `Llc` for an empty set.
+    pub(super) fn farthest(&self, llcs: u64, core: u16) -> Distance {
+        let at = &self.llcs_at[usize::from(self.llc_of(core))];
+        let there = |distance: &Distance| at[*distance as usize] & llcs != 0;
+        let farthest = [Distance::Far, Distance::Near, Distance::Socket].into_iter().find(there);
+        farthest.unwrap_or(Distance::Llc)
     }
-
-    /// Cores of a socket.
-    pub(super) fn socket_cores(&self, socket: u16) -> &[u64] {
-        &self.socket_cores[usize::from(socket) * self.words..][..self.words]
-    }
-
-    pub(super) fn sockets(&self) -> u16 {
-        self.sockets as u16
-    }
-}
-
-/// A bit set of cores for each group.
-fn sets(group_of: &[u16], groups: usize, words: usize) -> Vec<u64> {
-    let mut sets = vec![0; groups * words];
-    for (core, group) in group_of.iter().enumerate() {
-        sets[usize::from(*group) * words + core / 64] |= 1 << (core % 64);
-    }
-    sets
 }
 
 #[cfg(test)]
@@ -138,11 +130,13 @@ mod tests {
             for b in 0..cores {
                 assert_eq!(map.distance(a, b), topology.distance(a, b), "{a} to {b}");
             }
-            let in_set = |set: &[u64]| set[usize::from(a / 64)] >> (a % 64) & 1 != 0;
-            assert!(in_set(map.llc_cores(map.llc_of(a))));
-            assert!(in_set(map.socket_cores(map.socket_of(a))));
         }
-        let of_socket: u32 = map.socket_cores(3).iter().map(|w| w.count_ones()).sum();
-        assert_eq!(of_socket, 20);
+        let all = u64::MAX >> (64 - topology.llcs());
+        assert_eq!(map.nearest(all, 7), Some(Distance::Llc));
+        assert_eq!(map.farthest(all, 7), Distance::Far);
+        assert_eq!(map.nearest(0, 7), None);
+        let elsewhere = all & !(1 << map.llc_of(7));
+        assert_eq!(map.nearest(elsewhere, 7), Some(Distance::Socket));
+        assert_eq!(map.farthest(1 << map.llc_of(0), 0), Distance::Llc);
     }
 }

@@ -7,13 +7,17 @@
 use pamt_strategies::platform::{Field, Home, Place};
 use pamt_strategies::units::{LINE_BYTES, NodeId};
 
+use super::line::LineWord;
+
 /// Bytes of a page of simulated memory.
 const PAGE: u64 = 4096;
+/// Bytes of a word: what is read or written lies in one.
+const WORD: u64 = 8;
 const LINES_PER_PAGE: usize = (PAGE / LINE_BYTES) as usize;
 
 /// A touched page.
 struct Page {
-    bytes: [u8; PAGE as usize],
+    words: [u64; PAGE as usize / WORD as usize],
     lines: [u64; LINES_PER_PAGE],
 }
 
@@ -29,12 +33,24 @@ pub(super) struct Object {
 }
 
 /// Values, line states and the arrays they belong to.
-#[derive(Default)]
 pub(super) struct Memory {
+    /// Page of each address; 0 is a page that nobody writes to.
     table: Vec<u32>,
     pages: Vec<Box<Page>>,
     objects: Vec<Object>,
     end: u64,
+}
+
+impl Default for Memory {
+    fn default() -> Self {
+        let pages = vec![Box::new(Page::EMPTY)];
+        Self { table: Vec::new(), pages, objects: Vec::new(), end: 0 }
+    }
+}
+
+impl Page {
+    const EMPTY: Self =
+        Self { words: [0; PAGE as usize / WORD as usize], lines: [0; LINES_PER_PAGE] };
 }
 
 impl Memory {
@@ -74,7 +90,7 @@ impl Memory {
 
     /// Bytes of pages that exist.
     pub(super) fn touched_bytes(&self) -> u64 {
-        self.pages.len() as u64 * PAGE
+        (self.pages.len() as u64 - 1) * PAGE
     }
 
     /// Home of a line by its object's placement. `node_of_cpu` serves per-CPU arrays.
@@ -93,63 +109,58 @@ impl Memory {
         NodeId(node as u8)
     }
 
+    #[inline]
     fn page(&mut self, addr: u64) -> &mut Page {
-        let slot = &mut self.table[(addr / PAGE) as usize];
-        if *slot == 0 {
-            let page = Page { bytes: [0; PAGE as usize], lines: [0; LINES_PER_PAGE] };
-            self.pages.push(Box::new(page));
-            *slot = self.pages.len() as u32;
-        }
-        &mut self.pages[*slot as usize - 1]
+        let page = (addr / PAGE) as usize;
+        let slot = match self.table[page] {
+            0 => self.touch(page),
+            slot => slot,
+        };
+        &mut self.pages[slot as usize]
+    }
+
+    #[cold]
+    fn touch(&mut self, page: usize) -> u32 {
+        self.pages.push(Box::new(Page::EMPTY));
+        self.table[page] = self.pages.len() as u32 - 1;
+        self.table[page]
     }
 
     /// State word of the line of `addr`.
+    #[inline]
     pub(super) fn line(&mut self, addr: u64) -> &mut u64 {
         &mut self.page(addr).lines[(addr % PAGE / LINE_BYTES) as usize]
     }
 
-    /// State word of the line of `addr`, 0 when its page does not exist.
+    /// State word of the line of `addr`.
+    #[inline]
     pub(super) fn line_word(&self, addr: u64) -> u64 {
-        match self.table[(addr / PAGE) as usize] {
-            0 => 0,
-            slot => self.pages[slot as usize - 1].lines[(addr % PAGE / LINE_BYTES) as usize],
-        }
+        let slot = self.table[(addr / PAGE) as usize];
+        self.pages[slot as usize].lines[(addr % PAGE / LINE_BYTES) as usize]
     }
 
     /// Reads `bytes` (1, 2, 4 or 8) at `addr`, which is aligned to them.
+    #[inline]
     pub(super) fn read(&self, addr: u64, bytes: u32) -> u64 {
         let slot = self.table[(addr / PAGE) as usize];
-        if slot == 0 {
-            return 0;
-        }
-        let at = (addr % PAGE) as usize;
-        let page = &self.pages[slot as usize - 1].bytes;
-        match bytes {
-            8 => u64::from_le_bytes(part(page, at)),
-            4 => u64::from(u32::from_le_bytes(part(page, at))),
-            2 => u64::from(u16::from_le_bytes(part(page, at))),
-            _ => u64::from(page[at]),
-        }
+        let word = self.pages[slot as usize].words[(addr % PAGE / WORD) as usize];
+        word >> (addr % WORD * 8) & mask(bytes)
     }
 
-    /// Writes the low `bytes` of `value` at `addr`.
-    pub(super) fn write(&mut self, addr: u64, bytes: u32, value: u64) {
-        let at = (addr % PAGE) as usize;
-        let page = &mut self.page(addr).bytes;
-        match bytes {
-            8 => page[at..at + 8].copy_from_slice(&value.to_le_bytes()),
-            4 => page[at..at + 4].copy_from_slice(&(value as u32).to_le_bytes()),
-            2 => page[at..at + 2].copy_from_slice(&(value as u16).to_le_bytes()),
-            _ => page[at] = value as u8,
-        }
+    /// Writes the low `bytes` of `value` at `addr`; returns the state of the line.
+    #[inline]
+    pub(super) fn write(&mut self, addr: u64, bytes: u32, value: u64) -> LineWord {
+        let page = self.page(addr);
+        let word = &mut page.words[(addr % PAGE / WORD) as usize];
+        let (shift, mask) = (addr % WORD * 8, mask(bytes));
+        *word = *word & !(mask << shift) | (value & mask) << shift;
+        LineWord(page.lines[(addr % PAGE / LINE_BYTES) as usize])
     }
 }
 
-/// The `N` bytes at `at`; words are aligned, so they never cross a page.
-fn part<const N: usize>(page: &[u8; PAGE as usize], at: usize) -> [u8; N] {
-    let mut out = [0; N];
-    out.copy_from_slice(&page[at..at + N]);
-    out
+/// The low `bytes` of a word.
+const fn mask(bytes: u32) -> u64 {
+    u64::MAX >> (64 - 8 * bytes)
 }
 
 #[cfg(test)]

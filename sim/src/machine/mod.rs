@@ -1,8 +1,9 @@
 //! The machine: topology, profiles, coherence, and the engine that runs actors on them.
 //!
 //! Layout: [`Profile`] (costs as data) and [`Topology`]; `costs` (a profile in cycles), `line`,
-//! `in_flight` and `memory` (state), `coherence` (what an access costs and changes), `queue`, `engine` and `fiber` (who
-//! acts when), `access`, `spin` and `bulk` (the operations), `words` and `world` (the
+//! `in_flight` and `memory` (state), `coherence` and `transactions` (what an access costs and changes), `tally` and
+//! `stats` (its counters), `queue`, `engine`, `sleep` and `fiber` (who acts when), `access`, `spin` and
+//! `bulk` (the operations), `words` and `world` (the
 //! [`Platform`](pamt_strategies::platform::Platform)), `build` (set-up, run, outcome) and [`LineBook`].
 //! `reference` is the same engine without a thought for speed, which tests hold this one to.
 
@@ -10,7 +11,6 @@ mod access;
 mod build;
 mod bulk;
 mod coherence;
-mod copies;
 mod costs;
 mod engine;
 mod fiber;
@@ -25,9 +25,12 @@ mod queue;
 #[cfg(test)]
 mod reference;
 mod seeds;
+mod sleep;
 mod spin;
 mod stats;
+mod tally;
 mod topology;
+mod transactions;
 mod words;
 mod world;
 

@@ -6,7 +6,7 @@
 use pamt_strategies::measure::{Recorder, Transfer};
 use pamt_strategies::units::{CpuId, Cycles, LINE_BYTES};
 
-use super::coherence::{Access, Coherence, Served, Want};
+use super::coherence::{Access, Coherence, Request, Served, Want};
 use super::line::{LineState, LineWord, NONE};
 
 /// A line that came to a core, or became its alone.
@@ -22,7 +22,7 @@ pub(super) struct Move {
 impl Coherence {
     /// Who makes an access to this line a move, if anybody: the other core that owns it, or nobody in
     /// particular among its sharers.
-    pub(super) fn sharer(&self, a: Access) -> Option<Option<u16>> {
+    fn sharer(&self, a: Access) -> Option<Option<u16>> {
         match LineWord(self.memory.line_word(a.addr)).state() {
             LineState::Memory => None,
             LineState::Owned { core, .. } => (core != a.core).then_some(Some(core)),
@@ -36,12 +36,15 @@ impl Coherence {
         }
     }
 
-    /// Notes the move that an access was, unless the core had what it wanted.
-    pub(super) fn note(&mut self, a: Access, from: Option<u16>, want: Want, at: u64, s: Served) {
-        if let Some(moves) = self.moves.as_mut().filter(|_| !s.hit) {
-            let owned = want != Want::Load;
-            moves.push(Move { access: a, from, owned, at, done: s.done });
+    /// Performs an access and notes the move that it was, unless the core had what it wanted.
+    pub(super) fn access_traced(&mut self, r: &Request) -> Served {
+        let sharer = self.sharer(r.a);
+        let served = self.access_cold(LineWord(self.memory.line_word(r.a.addr)), r);
+        if let (Some(from), Some(moves), false) = (sharer, &mut self.moves, served.hit) {
+            let owned = r.want != Want::Load;
+            moves.push(Move { access: r.a, from, owned, at: r.now, done: served.done });
         }
+        served
     }
 
     /// Hands on what was noted.

@@ -8,6 +8,8 @@
 const RANK_BITS: u32 = 16;
 /// Children of a heap node.
 const ARITY: usize = 4;
+/// In place of a key that is not there: above every key.
+const ABSENT: u64 = u64::MAX;
 
 /// Packs a key.
 pub(super) const fn key(time: u64, rank: u16) -> u64 {
@@ -24,72 +26,99 @@ pub(super) const fn rank_of(key: u64) -> u16 {
     key as u16
 }
 
+/// Place of the lowest key: the first groups of [`ARITY`] places stay whole.
+const TOP: usize = ARITY - 1;
+
 /// Pending events.
-#[derive(Debug, Default)]
+///
+/// The children of place p are the group from 4p - 8 on. The last group is filled up with [`ABSENT`], and
+/// so the least child is found without a branch.
+#[derive(Debug)]
 pub(super) struct Queue {
-    heap: Vec<u64>,
+    places: Vec<u64>,
+    len: usize,
+}
+
+impl Default for Queue {
+    fn default() -> Self {
+        Self { places: vec![ABSENT; ARITY], len: 0 }
+    }
 }
 
 impl Queue {
     /// The lowest key, or the highest possible one when nothing is pending.
+    #[inline]
     pub(super) fn min(&self) -> u64 {
-        self.heap.first().copied().unwrap_or(u64::MAX)
+        self.places[TOP]
     }
 
     /// Adds a key.
     pub(super) fn push(&mut self, key: u64) {
-        self.heap.push(key);
-        self.sift_up(self.heap.len() - 1);
+        let place = TOP + self.len;
+        self.len += 1;
+        if place == self.places.len() {
+            self.places.extend([ABSENT; ARITY]);
+        }
+        rise(&mut self.places, place, key);
     }
 
     /// Removes the lowest key.
     pub(super) fn pop(&mut self) -> Option<u64> {
-        let last = self.heap.pop()?;
-        if self.heap.is_empty() { Some(last) } else { Some(self.replace(last)) }
+        self.len = self.len.checked_sub(1)?;
+        let last = std::mem::replace(&mut self.places[TOP + self.len], ABSENT);
+        Some(if self.len == 0 { last } else { self.replace(last) })
     }
 
-    /// Adds a key, then removes the lowest: one sift instead of two.
+    /// Adds a key, then removes the lowest: one way through the heap instead of two.
+    #[inline]
     pub(super) fn push_pop(&mut self, key: u64) -> u64 {
         if key <= self.min() { key } else { self.replace(key) }
     }
 
     /// Takes the top out and puts `key` in: the hole sinks to the bottom first, since a re-queued
-    /// event is usually late, and rises from there.
+    /// event is usually late, and `key` rises from there.
     fn replace(&mut self, key: u64) -> u64 {
-        let top = self.heap[0];
-        let mut hole = 0;
-        loop {
-            let first = hole * ARITY + 1;
-            let end = (first + ARITY).min(self.heap.len());
-            if first >= end {
+        let places = self.places.as_mut_slice();
+        let top = places[TOP];
+        let mut hole = TOP;
+        while let Some(group) = places.get(children(hole)..).and_then(|rest| rest.first_chunk()) {
+            let (child, least) = least_of(group);
+            if least == ABSENT {
                 break;
             }
-            let mut least = first;
-            for child in first + 1..end {
-                if self.heap[child] < self.heap[least] {
-                    least = child;
-                }
-            }
-            self.heap[hole] = self.heap[least];
-            hole = least;
+            places[hole] = least;
+            hole = children(hole) + child;
         }
-        self.heap[hole] = key;
-        self.sift_up(hole);
+        rise(places, hole, key);
         top
     }
+}
 
-    fn sift_up(&mut self, mut hole: usize) {
-        let key = self.heap[hole];
-        while hole > 0 {
-            let parent = (hole - 1) / ARITY;
-            if self.heap[parent] <= key {
-                break;
-            }
-            self.heap[hole] = self.heap[parent];
-            hole = parent;
+/// Puts `key` at `place` or at the place above it where it belongs.
+#[inline]
+fn rise(places: &mut [u64], mut place: usize, key: u64) {
+    while place > TOP {
+        let parent = place / ARITY + ARITY / 2;
+        if places[parent] <= key {
+            break;
         }
-        self.heap[hole] = key;
+        places[place] = places[parent];
+        place = parent;
     }
+    places[place] = key;
+}
+
+/// First of the children of a place.
+const fn children(place: usize) -> usize {
+    ARITY * place - 2 * ARITY
+}
+
+/// Place and value of a group's least key.
+fn least_of(group: &[u64; ARITY]) -> (usize, u64) {
+    let [a, b, c, d] = *group;
+    let left = if b < a { (1, b) } else { (0, a) };
+    let right = if d < c { (3, d) } else { (2, c) };
+    if right.1 < left.1 { right } else { left }
 }
 
 #[cfg(test)]

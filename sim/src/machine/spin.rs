@@ -8,9 +8,10 @@
 use pamt_strategies::platform::Until;
 use pamt_strategies::units::CpuId;
 
-use super::coherence::Wakes;
+use super::coherence::Want;
 use super::engine::{At, Machine, Status};
 use super::line::NONE;
+use super::queue;
 
 /// A wait for a word.
 #[derive(Clone, Copy, Debug)]
@@ -27,34 +28,62 @@ pub(super) struct Spin {
     pub(super) since: u64,
 }
 
+impl Spin {
+    /// Of a CPU that does not spin.
+    pub(super) const NONE: Self = Self {
+        at: At::NOWHERE,
+        until: Until::ne(0),
+        record: 0,
+        reads: None,
+        next_poll: 0,
+        last_poll: u64::MAX,
+        since: 0,
+    };
+}
+
+/// What a spinner's read led to.
+pub(super) enum Read {
+    /// The end of the spin, at the CPU's new time.
+    Ended,
+    /// More waiting, with an event of the spinner's own at this key.
+    Waits(Option<u64>),
+}
+
 impl Machine {
-    /// Starts to spin; the first read is issued now. Returns true when the caller must switch; the
-    /// outcome is then in [`Machine::spun`].
+    /// Starts to spin; the first read is issued in the CPU's turn. Returns true when the caller must
+    /// switch; the outcome is then in [`Machine::spun`].
     pub(super) fn spin(&mut self, cpu: CpuId, at: At, until: Until, reads: Option<u32>) -> bool {
         if self.preparing {
-            let value = self.coherence.memory.read(at.addr, at.bytes);
-            let holds = until.holds(value);
-            assert!(
-                holds || reads.is_some(),
-                "set-up code waits for {until} on {}, and nothing can change it",
-                self.coherence.memory.object(at.object).name
-            );
-            self.cpu_mut(cpu).read = if holds { Ok(value) } else { Err(value) };
+            self.spin_in_set_up(cpu, at, until, reads);
             return false;
         }
         let now = self.now(cpu);
-        let spin =
-            Spin { at, until, record: 0, reads, next_poll: 0, last_poll: u64::MAX, since: now };
-        let done = self.issue_load(cpu, at);
-        if done == now {
-            if self.evaluate(cpu, spin, now) {
-                return false;
-            }
-        } else {
-            self.cpu_mut(cpu).status = Status::Reading(spin);
-            self.file(cpu, done);
+        let state = self.cpu_mut(cpu);
+        state.spin = Spin { at, until, reads, since: now, ..Spin::NONE };
+        let key = queue::key(now, state.rank);
+        if key > self.queue.min() {
+            return self.suspends(cpu, Status::Starting, key);
         }
-        self.suspends(cpu)
+        match self.poll(cpu, now) {
+            Read::Ended => false,
+            Read::Waits(key) => {
+                if let Some(key) = key {
+                    self.queue.push(key);
+                }
+                self.waits(cpu)
+            }
+        }
+    }
+
+    fn spin_in_set_up(&mut self, cpu: CpuId, at: At, until: Until, reads: Option<u32>) {
+        let value = self.coherence.memory.read(at.addr, at.bytes);
+        let holds = until.holds(value);
+        assert!(
+            holds || reads.is_some(),
+            "set-up code waits for {until} on {}, and nothing can change it",
+            self.coherence.memory.object(at.object).name
+        );
+        self.cpu_mut(cpu).read = if holds { Ok(value) } else { Err(value) };
     }
 
     /// The last value that a spin read: `Ok` when it satisfied the predicate.
@@ -63,94 +92,87 @@ impl Machine {
     }
 
     /// A read of a spinner is issued.
-    pub(super) fn poll(&mut self, cpu: CpuId, spin: Spin, now: u64) {
+    pub(super) fn poll(&mut self, cpu: CpuId, now: u64) -> Read {
         self.counts.operations += 1;
-        self.cpu_mut(cpu).time = now;
-        let done = self.issue_load(cpu, spin.at);
+        let at = self.cpu(cpu).spin.at;
+        let done = self.issue(cpu, at, Want::Load, now);
         if done == now {
-            self.read(cpu, spin, now);
-        } else {
-            self.cpu_mut(cpu).status = Status::Reading(spin);
-            self.file(cpu, done);
+            return self.read(cpu, now);
         }
+        let state = self.cpu_mut(cpu);
+        (state.time, state.status) = (now, Status::Reading);
+        Read::Waits(Some(self.key_at(cpu, done)))
     }
 
-    /// A read of a spinner takes effect; it runs on when that was the last.
-    pub(super) fn read(&mut self, cpu: CpuId, spin: Spin, now: u64) {
-        if self.evaluate(cpu, spin, now) {
-            self.file(cpu, self.cpu(cpu).time);
-        }
-    }
-
-    /// Tests the predicate at `now`. True when the spin has ended, at the CPU's new time.
-    fn evaluate(&mut self, cpu: CpuId, mut spin: Spin, now: u64) -> bool {
-        let value = self.visible(cpu, spin.at);
+    /// A read of a spinner takes effect: tests the predicate.
+    pub(super) fn read(&mut self, cpu: CpuId, now: u64) -> Read {
+        let (load, pause) = (self.coherence.costs.load, self.coherence.costs.pause);
+        let value = self.visible(cpu, self.cpu(cpu).spin.at);
+        let done = now + load;
+        let period = self.poll_period();
+        let state = self.cpu_mut(cpu);
+        let spin = &mut state.spin;
         let holds = spin.until.holds(value);
-        let done = now + self.coherence.costs.load;
-        spin.next_poll = done + self.coherence.costs.pause;
+        spin.next_poll = done + pause;
         if let Some(reads) = spin.reads.take() {
             spin.last_poll = match reads.checked_sub(2) {
-                Some(more) => spin.next_poll + u64::from(more) * self.poll_period(),
+                Some(more) => spin.next_poll + u64::from(more) * period,
                 None => 0,
             };
         }
-        let state = self.cpu_mut(cpu);
         state.time = done;
         state.read = if holds { Ok(value) } else { Err(value) };
         if holds || spin.next_poll > spin.last_poll {
             state.status = Status::Ready;
-            return true;
+            return Read::Ended;
         }
-        self.watch(cpu, spin);
-        false
+        Read::Waits(self.watch(cpu))
     }
 
     fn poll_period(&self) -> u64 {
         (self.coherence.costs.pause + self.coherence.costs.load).max(1)
     }
 
-    /// Waits for the next read that can see anything new.
-    fn watch(&mut self, cpu: CpuId, mut spin: Spin) {
-        let access = self.access(cpu, spin.at);
-        spin.record = self.coherence.promote(access);
-        match self.coherence.lost_at(spin.record, access.core) {
-            Some(lost) => self.poll_after(cpu, spin, lost),
-            None => self.quiet(cpu, spin),
+    /// Waits for the next read that can see anything new; returns the key of its event, if any.
+    fn watch(&mut self, cpu: CpuId) -> Option<u64> {
+        let access = self.access(cpu, self.cpu(cpu).spin.at);
+        let record = self.coherence.promote(access);
+        self.cpu_mut(cpu).spin.record = record;
+        match self.coherence.lost_at(record, access.core) {
+            Some(lost) => self.poll_after(cpu, lost),
+            None => self.quiet(cpu),
         }
     }
 
-    fn quiet(&mut self, cpu: CpuId, spin: Spin) {
-        self.link(cpu, spin.record);
-        self.cpu_mut(cpu).status = Status::Quiet(spin);
-        if spin.last_poll == u64::MAX {
-            self.cpu_mut(cpu).key = u64::MAX;
-        } else {
-            // A bounded spin ends after its last read at the latest.
-            self.file(cpu, spin.last_poll + self.coherence.costs.load);
-        }
+    fn quiet(&mut self, cpu: CpuId) -> Option<u64> {
+        self.link(cpu, self.cpu(cpu).spin.record);
+        let load = self.coherence.costs.load;
+        let state = self.cpu_mut(cpu);
+        (state.status, state.key) = (Status::Quiet, u64::MAX);
+        let last = state.spin.last_poll;
+        // A bounded spin ends after its last read at the latest.
+        (last != u64::MAX).then(|| self.key_at(cpu, last + load))
     }
 
-    /// Polls at the first read at or after `lost`; returns how many reads before it hit.
-    fn poll_after(&mut self, cpu: CpuId, mut spin: Spin, lost: u64) {
+    /// Polls at the first read at or after `lost`; the reads before it hit.
+    fn poll_after(&mut self, cpu: CpuId, lost: u64) -> Option<u64> {
         let period = self.poll_period();
+        let state = self.cpu_mut(cpu);
+        let spin = &mut state.spin;
         let hits = lost.saturating_sub(spin.next_poll).div_ceil(period);
         spin.next_poll += hits * period;
-        if spin.next_poll > spin.last_poll {
-            return self.quiet(cpu, spin);
+        let (at, record) = (spin.next_poll, spin.record);
+        if at > spin.last_poll {
+            return self.quiet(cpu);
         }
-        let counters = &mut self.coherence.records.get_mut(spin.record).counters;
-        counters.loads += hits;
-        counters.l1_hits += hits;
-        self.cpu_mut(cpu).status = Status::Polling(spin);
-        self.file(cpu, spin.next_poll);
+        state.status = Status::Polling;
+        self.coherence.records.get_mut(record).stats.parked += hits;
+        Some(self.key_at(cpu, at))
     }
 
-    /// Makes the waiters of a line poll. A transaction of core `taker` takes the copies of the others
+    /// Makes the waiters of a line poll from `at` on. A transaction of core `taker` takes the copies of the others
     /// away; its own threads keep theirs until the value changes.
-    pub(super) fn wake(&mut self, wakes: Option<Wakes>, taker: Option<u16>) {
-        let Some(Wakes { record, at }) = wakes else {
-            return;
-        };
+    pub(super) fn wake(&mut self, record: u32, at: u64, taker: Option<u16>) {
         let mut id = std::mem::replace(&mut self.coherence.records.get_mut(record).waiters, NONE);
         while id != NONE {
             let cpu = CpuId(id);
@@ -158,8 +180,8 @@ impl Machine {
             id = state.next;
             if taker == Some(state.core) {
                 self.link(cpu, record);
-            } else if let Status::Quiet(spin) = state.status {
-                self.poll_after(cpu, spin, at);
+            } else if let Some(key) = self.poll_after(cpu, at) {
+                self.queue.push(key);
             }
         }
     }

@@ -106,47 +106,14 @@ pub struct OffsetRow {
     pub writers: Vec<u64>,
 }
 
-/// The offsets of one line, in order of first use.
-#[derive(Clone, Debug, Default)]
-pub(super) struct OffsetRows {
-    pub(super) rows: Vec<OffsetRow>,
-}
-
-impl OffsetRows {
-    /// Counts an access of `cpu` at `offset`.
-    pub(super) fn count(&mut self, offset: u8, cpu: u16, write: bool, hitm: bool, words: usize) {
-        let at = match self.rows.iter().position(|row| row.offset == offset) {
-            Some(at) => at,
-            None => {
-                self.rows.push(OffsetRow {
-                    offset,
-                    accesses: 0,
-                    hitm: 0,
-                    readers: vec![0; words],
-                    writers: vec![0; words],
-                });
-                self.rows.len() - 1
-            }
-        };
-        let row = &mut self.rows[at];
-        row.accesses += 1;
-        row.hitm += u64::from(hitm);
-        let set = if write { &mut row.writers } else { &mut row.readers };
-        set[usize::from(cpu / 64)] |= 1 << (cpu % 64);
-    }
-
-    /// Whether CPUs that use different offsets only meet because the offsets share the line: some CPU
-    /// writes one offset while another CPU uses only others.
-    pub(super) fn false_sharing(&self) -> bool {
-        self.rows.iter().any(|written| {
-            let writes = written.writers.iter().any(|word| *word != 0);
-            writes
-                && self
-                    .rows
-                    .iter()
-                    .any(|other| other.offset != written.offset && stranger(written, other))
-        })
-    }
+/// Whether CPUs that use different offsets of a line only meet because the offsets share it: some CPU
+/// writes one offset while another CPU uses only others.
+pub(super) fn false_sharing(rows: &[OffsetRow]) -> bool {
+    rows.iter().any(|written| {
+        let writes = written.writers.iter().any(|word| *word != 0);
+        let others = || rows.iter().filter(|other| other.offset != written.offset);
+        writes && others().any(|other| stranger(written, other))
+    })
 }
 
 /// Whether some CPU uses `other` and never `written`.
@@ -160,23 +127,25 @@ fn stranger(written: &OffsetRow, other: &OffsetRow) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use super::super::coherence::Want;
+    use super::super::tally::{LineStats, Met};
     use super::*;
 
     #[test]
     fn two_cpus_on_two_offsets_share_falsely_and_on_one_truly() {
-        let mut rows = OffsetRows::default();
-        rows.count(0, 1, true, false, 1);
-        rows.count(0, 2, true, true, 1);
-        assert!(!rows.false_sharing());
-        rows.count(8, 3, false, false, 1);
-        assert!(rows.false_sharing());
+        let mut stats = LineStats::default();
+        stats.count(0, 1, Want::Store, Met::Memory, 1);
+        stats.count(0, 2, Want::Store, Met::DirtyLocal, 1);
+        assert!(!false_sharing(&stats.rows()));
+        stats.count(8, 3, Want::Load, Met::DirtyLocal, 1);
+        assert!(false_sharing(&stats.rows()));
     }
 
     #[test]
     fn reading_alone_is_no_false_sharing() {
-        let mut rows = OffsetRows::default();
-        rows.count(0, 1, false, false, 1);
-        rows.count(8, 2, false, false, 1);
-        assert!(!rows.false_sharing());
+        let mut stats = LineStats::default();
+        stats.count(0, 1, Want::Load, Met::L1, 1);
+        stats.count(8, 2, Want::Load, Met::L1, 1);
+        assert!(!false_sharing(&stats.rows()));
     }
 }

@@ -46,13 +46,6 @@ impl SimCpu {
             self.suspend.suspend();
         }
     }
-
-    /// Waits until everything before this CPU's local time has happened.
-    fn pass(&self) {
-        if self.with(|m, cpu| m.passes(cpu)) {
-            self.suspend.suspend();
-        }
-    }
 }
 
 impl World for Sim {
@@ -78,19 +71,15 @@ impl Issue for SimCpu {
         self.with(|m, _| m.coherence.memory.read(at.addr, at.bytes))
     }
 
+    #[inline]
     fn load(&self, at: At) -> u64 {
-        if !at.private {
-            self.turn(Want::Load);
+        if self.with(|m, cpu| m.issues(cpu, at, Want::Load)) {
+            self.suspend.suspend();
         }
-        match self.with(|m, cpu| m.load(cpu, at)) {
-            Some(value) => value,
-            None => {
-                self.pass();
-                self.with(|m, cpu| m.finish_load(cpu, at))
-            }
-        }
+        self.with(|m, cpu| m.finish_load(cpu, at))
     }
 
+    #[inline]
     fn store(&self, at: At, value: u64) {
         if !at.private {
             self.turn(Want::Store);
@@ -98,18 +87,15 @@ impl Issue for SimCpu {
         self.with(|m, cpu| m.store(cpu, at, value));
     }
 
+    #[inline]
     fn locked(&self, at: At, change: impl FnOnce(u64) -> Option<u64>) -> u64 {
-        if !at.private {
-            self.turn(Want::Locked);
-            if self.with(|m, cpu| m.issue_locked(cpu, at)) {
-                self.pass();
-            }
+        if self.with(|m, cpu| m.issues(cpu, at, Want::Locked)) {
+            self.suspend.suspend();
         }
         self.with(|m, cpu| m.finish_locked(cpu, at, change))
     }
 
     fn spin(&self, at: At, until: Until, reads: Option<u32>) -> Result<u64, u64> {
-        self.turn(Want::Load);
         if self.with(|m, cpu| m.spin(cpu, at, until, reads)) {
             self.suspend.suspend();
         }

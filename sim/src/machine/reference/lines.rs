@@ -9,10 +9,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use pamt_strategies::units::CpuId;
 
 use super::super::access::line_of;
-use super::super::coherence::{Access, Want, draw};
+use super::super::coherence::{Access, Want};
 use super::super::costs::{Costs, Transfer};
 use super::super::memory::Memory;
 use super::super::topology::{Distance, Topology};
+use super::super::transactions::draw;
 
 /// What an access met.
 #[derive(Clone, Copy, Debug)]
@@ -300,7 +301,8 @@ impl Lines {
     /// Remembers for the CPU that had the line until when it still has it.
     fn promise(&mut self, line: u64, before: &Line, departs: u64) {
         if let (Some(_), Some(taker)) = (before.owner, before.taker) {
-            let kept = draw(line ^ departs) < self.costs.keep_share;
+            let share = draw(line ^ departs) as f64 / (1u64 << 53) as f64;
+            let kept = share < self.costs.keep_share;
             let more = if kept { self.costs.lock } else { 0 };
             let (ready_at, free_at) = (before.ready_at, before.free_at);
             let leaving = Leaving { line, ready_at, free_at, departs: free_at + more };

@@ -100,7 +100,7 @@ fn run(build: Build, actors: Vec<Actor<Reference>>, line_rows: usize) -> Outcome
     let mut fibers: Vec<Option<Fiber>> = (0..1024).map(|_| None).collect();
     for actor in actors {
         let (machine, id, body) = (machine.clone(), actor.cpu, actor.body);
-        let fiber = Fiber::new(move |suspend| body(&RefCpu { machine, suspend, id }));
+        let fiber = Fiber::new(0, move |suspend| body(&RefCpu { machine, suspend, id }));
         fibers[usize::from(actor.cpu.0)] = Some(fiber);
     }
     machine.borrow_mut().start(&cpus);

@@ -1,24 +1,21 @@
-//! Simulated memory operations per host second, full statistics on, one host thread.
-//!
-//! `cargo bench -p pamt-sim --bench engine`; figures and how to read them: docs/performance.md.
-//! Set-up (the machine, the stacks) is not timed; everything from the first event to the last is.
+//! What the engine's speed is measured on, and its work counted on.
 
-use std::time::{Duration, Instant};
-
-use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
-use pamt_sim::machine::{Profile, Sim, SimBuild, SimCpu, SimOptions, SimWords, Topology, run};
+use pamt_sim::machine::{
+    Profile, Sim, SimBuild, SimCpu, SimOptions, SimOutcome, SimWords, Topology, run,
+};
 use pamt_strategies::platform::{Actor, Ordering, Place, Platform, Until, Words};
 use pamt_strategies::units::{CpuId, Cycles};
 
-const CPUS: [usize; 4] = [2, 16, 128, 512];
-/// Operations of one timed run, roughly.
-const OPERATIONS: usize = 400_000;
-
 type Body = Box<dyn FnOnce(&SimCpu) + Send>;
-type Scenario = fn(&mut SimBuild, usize, usize) -> Vec<Body>;
+/// Makes the bodies for so many CPUs and rounds.
+pub(crate) type Scenario = fn(&mut SimBuild, usize, usize) -> Vec<Body>;
+
+/// Name, scenario, and operations of a round, roughly.
+pub(crate) const SCENARIOS: [(&str, Scenario, usize); 3] =
+    [("mcs", mcs, 6), ("fetch_add", fetch_add, 1), ("private", private, 2)];
 
 /// Sapphire Rapids with enough cores for 512 hardware threads.
-fn profile() -> Profile {
+pub(crate) fn profile() -> Profile {
     let profile = Profile::builtin("spr-2s").expect("built in");
     let topology = Topology { cores_per_llc: 32, ..profile.topology().clone() };
     profile.with_topology(topology).expect("within the limits")
@@ -84,41 +81,27 @@ fn private(build: &mut SimBuild, cpus: usize, rounds: usize) -> Vec<Body> {
     (0..cpus).map(body).collect()
 }
 
-/// Runs once; the time of the run and the operations in it.
-fn timed(profile: &Profile, scenario: Scenario, cpus: usize, rounds: usize) -> (Duration, u64) {
+/// A scenario on a machine, ready to run.
+pub(crate) fn prepare(
+    profile: &Profile,
+    scenario: Scenario,
+    cpus: usize,
+    rounds: usize,
+) -> Prepared {
     let mut build = SimBuild::new(profile, SimOptions::default()).expect("complete profile");
     let bodies = scenario(&mut build, cpus, rounds);
-    let actors = bodies.into_iter().enumerate().map(|(id, body)| Actor {
-        cpu: CpuId(id as u16),
-        name: format!("cpu {id}"),
-        body,
-    });
-    let actors = actors.collect();
-    let begun = Instant::now();
-    let outcome = run(build, actors);
-    (begun.elapsed(), outcome.engine.operations)
+    let actor = |(id, body)| Actor { cpu: CpuId(id as u16), name: format!("cpu {id}"), body };
+    Prepared { build, actors: bodies.into_iter().enumerate().map(actor).collect() }
 }
 
-fn engine(c: &mut Criterion) {
-    let profile = profile();
-    let scenarios: [(&str, Scenario, usize); 3] =
-        [("mcs", mcs, 6), ("fetch_add", fetch_add, 1), ("private", private, 2)];
-    for (name, scenario, per_round) in scenarios {
-        let mut group = c.benchmark_group(name);
-        group.sample_size(10).measurement_time(Duration::from_secs(2));
-        for cpus in CPUS {
-            let rounds = OPERATIONS / per_round / cpus;
-            let (_, operations) = timed(&profile, scenario, cpus, rounds);
-            group.throughput(Throughput::Elements(operations));
-            group.bench_function(BenchmarkId::from_parameter(cpus), |b| {
-                b.iter_custom(|runs| {
-                    (0..runs).map(|_| timed(&profile, scenario, cpus, rounds).0).sum()
-                });
-            });
-        }
-        group.finish();
+/// See [`prepare`].
+pub(crate) struct Prepared {
+    build: SimBuild,
+    actors: Vec<Actor<Sim>>,
+}
+
+impl Prepared {
+    pub(crate) fn run(self) -> SimOutcome {
+        run(self.build, self.actors)
     }
 }
-
-criterion_group!(benches, engine);
-criterion_main!(benches);

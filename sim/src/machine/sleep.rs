@@ -1,0 +1,89 @@
+//! Local time: work, sleeping, and the kicks that end a sleep.
+
+use pamt_strategies::platform::Wake;
+use pamt_strategies::units::{CpuId, Cycles};
+
+use super::engine::{Machine, Status};
+use super::queue;
+
+impl Machine {
+    /// Core-bound work.
+    pub(super) fn work(&mut self, cpu: CpuId, length: Cycles) {
+        if self.preparing {
+            return;
+        }
+        let state = self.cpu_mut(cpu);
+        state.time += if state.stretch == 1.0 {
+            length.0
+        } else {
+            (length.0 as f64 * state.stretch).round() as u64
+        };
+    }
+
+    /// One PAUSE.
+    pub(super) fn pause(&mut self, cpu: CpuId) {
+        if !self.preparing {
+            let pause = self.coherence.costs.pause;
+            self.cpu_mut(cpu).time += pause;
+        }
+    }
+
+    /// Starts to sleep; true when the caller must switch. The outcome is in [`Machine::woken`].
+    pub(super) fn sleep(&mut self, cpu: CpuId, deadline: u64) -> bool {
+        if self.preparing {
+            return false;
+        }
+        self.counts.operations += 1;
+        let state = self.cpu_mut(cpu);
+        let since = state.time;
+        let deadline = deadline.max(since);
+        state.wake = Wake::Deadline;
+        if let Some(kick) = state.kicked.filter(|kick| *kick <= deadline) {
+            (state.kicked, state.wake) = (None, Wake::Kicked);
+            state.time = since.max(kick);
+            return false;
+        }
+        let key = queue::key(deadline, state.rank);
+        if key <= self.queue.min() {
+            // Nobody can act, so nobody can kick, before the deadline.
+            self.cpu_mut(cpu).time = deadline;
+            return false;
+        }
+        let status = Status::Sleeping { since };
+        if deadline < u64::MAX >> 16 {
+            return self.suspends(cpu, status, key);
+        }
+        let state = self.cpu_mut(cpu);
+        (state.key, state.status) = (u64::MAX, status);
+        self.waits(cpu)
+    }
+
+    /// How the last sleep ended.
+    pub(super) fn woken(&self, cpu: CpuId) -> Wake {
+        self.cpu(cpu).wake
+    }
+
+    /// Sends an interrupt that ends the target's sleep, or its next one.
+    pub(super) fn kick(&mut self, cpu: CpuId, target: CpuId) {
+        if self.preparing {
+            return;
+        }
+        let at = self.cpu(cpu).time + self.coherence.costs.ipi;
+        self.cpu_mut(cpu).time += self.coherence.costs.ipi_send;
+        let state = self.cpu_mut(target);
+        match state.status {
+            Status::Sleeping { since } => {
+                let at = at.max(since);
+                if queue::key(at, state.rank) < state.key {
+                    state.wake = Wake::Kicked;
+                    let key = self.key_at(target, at);
+                    self.queue.push(key);
+                } else if state.wake == Wake::Deadline {
+                    state.kicked = Some(at);
+                }
+            }
+            Status::Done => {}
+            _ => state.kicked = Some(state.kicked.map_or(at, |earlier| earlier.min(at))),
+        }
+    }
+}

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use pamt_strategies::spec::nearest;
+use pamt_strategies::spec::{nearest, nearest_hint};
 use thiserror::Error;
 
 use crate::quantity::{self, QuantityError};
@@ -50,7 +50,7 @@ pub enum ParamError {
     #[error("`--set {0}` is not `key=value`")]
     Shape(String),
     /// No such key.
-    #[error("`--set {key}=...`: {owner} has no such parameter{}", hint(.nearest))]
+    #[error("`--set {key}=...`: {owner} has no such parameter{}", nearest_hint(.nearest))]
     Unknown {
         /// As given.
         key: String,
@@ -77,10 +77,6 @@ pub enum ParamError {
         /// What it takes.
         accepts: String,
     },
-}
-
-fn hint(nearest: &Option<String>) -> String {
-    nearest.as_ref().map_or_else(String::new, |name| format!(" (did you mean `{name}`?)"))
 }
 
 /// Settings, each known, checked and with its default filled in.

@@ -2,6 +2,7 @@
 
 use thiserror::Error;
 
+use pamt_strategies::spec::{nearest, nearest_hint};
 use pamt_strategies::units::PAGE_BYTES;
 
 /// A number or unit that could not be read.
@@ -9,7 +10,8 @@ use pamt_strategies::units::PAGE_BYTES;
 pub enum QuantityError {
     /// Not a number with one of the units.
     #[error(
-        "`{input}` is not a {what}; write a number and a unit ({units}), for example `{example}`"
+        "`{input}` is not a {what}{}; write a number and a unit ({units}), for example `{example}`",
+        nearest_hint(.nearest)
     )]
     Malformed {
         /// As given.
@@ -20,6 +22,8 @@ pub enum QuantityError {
         units: &'static str,
         /// A valid one.
         example: &'static str,
+        /// The same number with the nearest unit that is understood.
+        nearest: Option<String>,
     },
     /// Not a whole number of pages.
     #[error("`{input}` is not a whole number of 4 KiB pages; write for example `{example}`")]
@@ -50,6 +54,7 @@ pub fn size(input: &str) -> Result<u64, QuantityError> {
         what: "size",
         units: "B, KiB, MiB, GiB, TiB",
         example: "256MiB",
+        nearest: nearest_unit(input, &SIZES),
     })
 }
 
@@ -75,6 +80,7 @@ pub fn duration_ns(input: &str) -> Result<f64, QuantityError> {
         what: "duration",
         units: "ns, us, ms, s",
         example: "200ns",
+        nearest: nearest_unit(input, &DURATIONS),
     })
 }
 
@@ -89,6 +95,14 @@ fn with_unit(input: &str, units: &[(&str, f64)]) -> Option<f64> {
     }
     let value: f64 = number.parse().ok()?;
     value.is_finite().then_some(value * factor)
+}
+
+/// `input` with the unit that is nearest to what stands behind its number.
+fn nearest_unit(input: &str, units: &[(&'static str, f64)]) -> Option<String> {
+    let text = input.trim();
+    let (number, unit) = text.split_at(text.find(|c: char| c.is_ascii_alphabetic())?);
+    let unit = nearest(unit, units.iter().map(|(unit, _)| *unit))?;
+    Some(format!("{number}{unit}")).filter(|_| !number.is_empty())
 }
 
 /// A size in the largest unit that leaves a whole number.

@@ -189,6 +189,7 @@ impl StrategySpec {
                 key: key.to_owned(),
                 value: value.to_owned(),
                 accepts: kind.accepts(),
+                nearest: kind.nearest(value),
             });
         }
         self.given[at] = Some(value.to_owned());

@@ -72,7 +72,7 @@ pub enum SpecError {
         known: Vec<&'static str>,
     },
     /// A value that the parameter does not take.
-    #[error("`{spec}`: `{key}={value}` is not {accepts}")]
+    #[error("`{spec}`: `{key}={value}` is not {accepts}{}", nearest_hint(.nearest))]
     Value {
         /// The whole spec.
         spec: String,
@@ -82,6 +82,8 @@ pub enum SpecError {
         value: String,
         /// What it takes.
         accepts: String,
+        /// Nearest of the words that it takes.
+        nearest: Option<&'static str>,
     },
     /// Brackets or commas that do not fit together.
     #[error("`{spec}` is not `name[:argument][[key=value,...]]`: {problem}")]
@@ -93,8 +95,10 @@ pub enum SpecError {
     },
 }
 
-fn nearest_hint(nearest: &Option<&'static str>) -> String {
-    nearest.map_or_else(String::new, |name| format!(" (did you mean `{name}`?)"))
+/// ` (did you mean ...?)` for an error's text, or nothing.
+pub fn nearest_hint<S: AsRef<str>>(nearest: &Option<S>) -> String {
+    let hint = |name: &S| format!(" (did you mean `{}`?)", name.as_ref());
+    nearest.as_ref().map_or_else(String::new, hint)
 }
 
 fn parameter_list(known: &[&'static str]) -> String {
@@ -181,6 +185,19 @@ impl ParamKind {
                 let names: Vec<_> = exclusive.map(|lock| lock.name).collect();
                 format!("a lock ({})", names.join(", "))
             }
+        }
+    }
+
+    /// The word that it takes and that is nearest to `value`.
+    #[must_use]
+    pub fn nearest(self, value: &str) -> Option<&'static str> {
+        match self {
+            Self::Choice(words) => nearest(value, words.iter().copied()),
+            Self::Lock => {
+                let exclusive = LOCKS.iter().filter(|lock| lock.exclusive);
+                nearest(value, exclusive.map(|lock| lock.name))
+            }
+            Self::PowerOfTwo { .. } | Self::Integer { .. } | Self::Bound { .. } => None,
         }
     }
 

@@ -10,6 +10,7 @@ mod compare;
 mod gate;
 mod generate;
 mod hw;
+mod interrupt;
 mod list;
 mod lock;
 mod output;
@@ -22,6 +23,7 @@ mod sweep;
 use std::panic;
 use std::process::ExitCode;
 
+use clap::error::ErrorKind;
 use clap::{CommandFactory, Parser, Subcommand};
 use pamt_reports::exit::Exit;
 use thiserror::Error;
@@ -126,7 +128,7 @@ pub fn main() -> ExitCode {
     panic::set_hook(Box::new(|info| {
         anstream::eprintln!("pamt-bench: bug: {info}\nPlease report it with the command line.");
     }));
-    match panic::catch_unwind(|| dispatch(Cli::parse())) {
+    match panic::catch_unwind(|| dispatch(arguments())) {
         Ok(Ok(exit)) => exit.into(),
         Ok(Err(error)) => {
             anstream::eprintln!("pamt-bench: {error}");
@@ -134,6 +136,20 @@ pub fn main() -> ExitCode {
         }
         Err(_) => Exit::Internal.into(),
     }
+}
+
+/// The arguments; what is wrong with a value takes one line, as every failure.
+fn arguments() -> Cli {
+    Cli::try_parse().unwrap_or_else(|error| match error.kind() {
+        ErrorKind::ValueValidation | ErrorKind::InvalidValue => {
+            let text = error.to_string();
+            let line = text.lines().map(str::trim).take_while(|line| !line.starts_with("For more"));
+            let line = line.filter(|line| !line.is_empty()).collect::<Vec<_>>().join(" ");
+            anstream::eprintln!("pamt-bench: {}", line.trim_start_matches("error: "));
+            std::process::exit(i32::from(Exit::Usage.code()))
+        }
+        _ => error.exit(),
+    })
 }
 
 fn dispatch(cli: Cli) -> Result<Exit, CliError> {

@@ -43,8 +43,13 @@ impl Format {
             .map(|(_, format)| *format)
             .ok_or_else(|| {
                 let known: Vec<_> = EXTENSIONS.iter().map(|(e, _)| format!(".{e}")).collect();
-                let path = path.display();
-                CliError::Usage(format!("-o {path}: end the name with one of {}", known.join(", ")))
+                let remedy = if extension == "html" {
+                    "; a report is made of a .json by `pamt-bench report`"
+                } else {
+                    ""
+                };
+                let (path, known) = (path.display(), known.join(", "));
+                CliError::Usage(format!("-o {path}: end the name with one of {known}{remedy}"))
             })
     }
 

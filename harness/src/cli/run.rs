@@ -1,18 +1,19 @@
 //! `run`: experiments from the command line.
 
 mod in_kernel;
+mod side_by_side;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use clap::Args;
 use pamt_reports::exit::Exit;
 use pamt_reports::schema::{Document, Run, Verdict};
 use pamt_strategies::spec::split_list;
-use rayon::prelude::*;
 
 use super::output::{self, Format};
-use super::{CliError, progress};
+use super::{CliError, interrupt, progress};
 use crate::exec::{self, Prepared, RunError};
 use crate::experiment::{Backend, Experiment};
 use crate::{params, quantity};
@@ -145,9 +146,9 @@ pub(super) fn execute(args: &RunArgs) -> Result<Exit, CliError> {
         let experiments = args.experiments()?;
         // A wrong name must not cost the minutes of the runs before it.
         let prepared = experiments.iter().map(Prepared::new).collect::<Result<Vec<_>, _>>()?;
-        document(&prepared, run_all(args, &prepared)?)
+        run_all(args, prepared)?
     };
-    let exit = verdict(&result.runs);
+    let exit = verdict(&result);
     output::document(&result, format, args.output.as_ref())?;
     if let Some(path) = args.output.as_ref().filter(|_| !args.quiet) {
         anstream::eprintln!("wrote {}", path.display());
@@ -155,9 +156,12 @@ pub(super) fn execute(args: &RunArgs) -> Result<Exit, CliError> {
     Ok(exit)
 }
 
-/// The runs with the parameters of the machines that they model.
-fn document(prepared: &[Prepared], runs: Vec<Run>) -> Document {
-    let mut document = Document::new(runs);
+/// The runs with the parameters of the machines that they model; what has not run is listed.
+fn document(prepared: &[Prepared], runs: Vec<Option<Run>>) -> Document {
+    let unfinished = prepared.iter().zip(&runs).filter(|(_, run)| run.is_none());
+    let unfinished = unfinished.map(|(prepared, _)| prepared.experiment.command()).collect();
+    let mut document = Document::new(runs.into_iter().flatten().collect());
+    document.unfinished = unfinished;
     for prepared in prepared.iter().filter(|p| p.experiment.backend == Backend::Sim) {
         let name = prepared.profile.name();
         if !document.machines.contains_key(name) {
@@ -167,34 +171,35 @@ fn document(prepared: &[Prepared], runs: Vec<Run>) -> Document {
     document
 }
 
-fn run_all(args: &RunArgs, prepared: &[Prepared]) -> Result<Vec<Run>, CliError> {
+fn run_all(args: &RunArgs, prepared: Vec<Prepared>) -> Result<Document, CliError> {
     if let Some(path) = &args.trace {
-        return Ok(vec![crate::trace::record(prepared, path)?]);
+        let run = crate::trace::record(&prepared, path)?;
+        return Ok(document(&prepared, vec![Some(run)]));
     }
     let bar = progress::bar(prepared.len(), !args.quiet && !args.no_progress);
-    let one = |prepared: &Prepared| {
-        bar.set_message(format!(
-            "{} under {}",
-            prepared.experiment.strategy, prepared.experiment.workload
-        ));
-        let run = exec::run(prepared);
-        bar.inc(1);
-        run
-    };
     // Threads of this host are the thing measured natively: one run at a time.
     let jobs = if args.backend == Backend::Sim { args.jobs.unwrap_or(0) } else { 1 };
     let pool = rayon::ThreadPoolBuilder::new().num_threads(jobs).build();
     let pool = pool.map_err(|error| CliError::Usage(format!("--jobs: {error}; give fewer")))?;
-    let runs = pool.install(|| prepared.par_iter().map(one).collect::<Result<Vec<_>, _>>());
+    let interrupt = interrupt::watch().map_err(|source| CliError::Io {
+        doing: "watch",
+        path: "SIGINT".to_owned(),
+        source,
+    })?;
+    let prepared = Arc::new(prepared);
+    let runs = side_by_side::run(&pool, &prepared, &bar, &interrupt);
     bar.finish_and_clear();
-    Ok(runs?)
+    Ok(document(&prepared, runs?))
 }
 
-/// A violation that nobody expects outranks a partial result.
-fn verdict(runs: &[Run]) -> Exit {
+/// A violation that nobody expects outranks an interruption, and that a partial result.
+fn verdict(document: &Document) -> Exit {
+    let runs = &document.runs;
     let violated = runs.iter().any(|run| run.result.correctness.verdict == Verdict::Violations);
     if violated {
         Exit::Violation
+    } else if !document.unfinished.is_empty() {
+        Exit::Interrupted
     } else if runs.iter().any(|run| run.result.partial) {
         Exit::Partial
     } else {

@@ -10,9 +10,10 @@ use clap::{Args, Subcommand};
 use pamt_reports::exit::Exit;
 use pamt_reports::schema::Run;
 use pamt_sim::machine::Profile;
-use pamt_strategies::spec::nearest;
+use pamt_strategies::spec::{nearest, nearest_hint};
 use serde_json::{Map, Value};
 
+use super::interrupt::{self, Interrupt};
 use super::{CliError, output, progress};
 use crate::exec::{self, Prepared};
 use crate::experiment::{Backend, Experiment};
@@ -113,7 +114,12 @@ pub(super) fn execute(args: &SweepArgs) -> Result<Exit, CliError> {
     let options = Options { shard: args.shard, only_missing: args.only_missing, keep: plan.keep };
     let pool = rayon::ThreadPoolBuilder::new().num_threads(args.jobs).build();
     let pool = pool.map_err(|error| CliError::Usage(format!("--jobs: {error}; give fewer")))?;
-    let bar = Bar::new(!args.quiet && !args.no_progress);
+    let interrupt = interrupt::watch().map_err(|source| CliError::Io {
+        doing: "watch",
+        path: "SIGINT".to_owned(),
+        source,
+    })?;
+    let bar = Bar::new(!args.quiet && !args.no_progress, interrupt);
     let summary = pool.install(|| run(&store, &jobs, options, run_job, &bar));
     bar.finish();
     let summary = summary?;
@@ -129,7 +135,17 @@ pub(super) fn execute(args: &SweepArgs) -> Result<Exit, CliError> {
             folder.display()
         );
     }
-    Ok(if summary.failed > 0 { Exit::Partial } else { Exit::Passed })
+    Ok(if summary.not_begun > 0 {
+        anstream::eprintln!(
+            "interrupted: {} experiments are not done; the same command goes on",
+            summary.not_begun
+        );
+        Exit::Interrupted
+    } else if summary.failed > 0 {
+        Exit::Partial
+    } else {
+        Exit::Passed
+    })
 }
 
 /// The plan with another number of draws.
@@ -149,11 +165,12 @@ fn with_draws(mut plan: Plan, draws: Option<u32>) -> Result<Plan, CliError> {
 struct Bar {
     bar: Mutex<Option<indicatif::ProgressBar>>,
     wanted: bool,
+    interrupt: Interrupt,
 }
 
 impl Bar {
-    fn new(wanted: bool) -> Self {
-        Self { bar: Mutex::new(None), wanted }
+    fn new(wanted: bool, interrupt: Interrupt) -> Self {
+        Self { bar: Mutex::new(None), wanted, interrupt }
     }
 
     fn finish(&self) {
@@ -169,6 +186,10 @@ impl Progress for Bar {
             bar.get_or_insert_with(|| progress::sweep_bar(all, self.wanted))
                 .set_position(ended as u64);
         }
+    }
+
+    fn interrupted(&self) -> bool {
+        self.interrupt.asked()
     }
 }
 
@@ -203,8 +224,7 @@ fn complete(options: &Map<String, Value>) -> Result<Value, String> {
             whole.insert(name.clone(), value.clone());
         } else {
             let known = whole.keys().map(String::as_str).chain(["memory", "set.KEY"]);
-            let hint = nearest(name, known);
-            let hint = hint.map(|near| format!(" (did you mean `{near}`?)")).unwrap_or_default();
+            let hint = nearest_hint(&nearest(name, known));
             return Err(format!("an experiment has no option `{name}`{hint}"));
         }
     }

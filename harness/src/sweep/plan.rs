@@ -153,6 +153,9 @@ impl Plan {
     }
 
     fn check(&self) -> Result<(), String> {
+        if self.base.is_empty() && self.cross.is_empty() {
+            return Err("the plan is empty: give options in [base], or several in [cross]".into());
+        }
         if let Some(name) = self.base.keys().find(|name| self.cross.contains_key(*name)) {
             return Err(format!("`{name}` is in both base and cross: keep one"));
         }

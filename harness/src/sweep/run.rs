@@ -35,12 +35,19 @@ pub struct Summary {
     pub failed: usize,
     /// Of them, failed before and left alone.
     pub left: usize,
+    /// Of them, not begun because of an interruption.
+    pub not_begun: usize,
 }
 
 /// Told of each job that ends.
 pub trait Progress: Sync {
     /// `ended` of `all` jobs have ended.
     fn ended(&self, ended: usize, all: usize);
+
+    /// Whether no further job is to begin.
+    fn interrupted(&self) -> bool {
+        false
+    }
 }
 
 /// Runs what is not done. A job that fails, or panics, is kept with its reason and the rest is done.
@@ -67,12 +74,17 @@ pub fn run(
             open.push(job);
         }
     }
-    let (ended, failed) = (AtomicUsize::new(0), AtomicUsize::new(0));
+    let (ended, failed, not_begun) =
+        (AtomicUsize::new(0), AtomicUsize::new(0), AtomicUsize::new(0));
     let broken: Mutex<Option<StoreError>> = Mutex::new(None);
     let stop = AtomicBool::new(false);
     open.par_iter().with_max_len(1).for_each(|job| {
         // Another sweep of this folder may have done it meanwhile.
         if stop.load(Ordering::Relaxed) || store.is_done(job) {
+            return;
+        }
+        if progress.interrupted() {
+            not_begun.fetch_add(1, Ordering::Relaxed);
             return;
         }
         let outcome = catch_unwind(AssertUnwindSafe(|| runner(job)))
@@ -95,7 +107,8 @@ pub fn run(
         return Err(error);
     }
     summary.failed = failed.into_inner();
-    summary.done = open.len() - summary.failed;
+    summary.not_begun = not_begun.into_inner();
+    summary.done = open.len() - summary.failed - summary.not_begun;
     Ok(summary)
 }
 

@@ -17,7 +17,7 @@ mod teardown;
 use std::sync::Arc;
 
 use pamt_strategies::platform::{Actor, Platform};
-use pamt_strategies::spec::nearest;
+use pamt_strategies::spec::{nearest, nearest_hint};
 use thiserror::Error;
 
 use crate::host::{self, Host};
@@ -64,16 +64,12 @@ impl Usual {
 
 /// No such workload.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
-#[error("unknown workload `{name}`{}; `list workloads` shows all", hint(.nearest))]
+#[error("unknown workload `{name}`{}; `list workloads` shows all", nearest_hint(.nearest))]
 pub struct UnknownWorkload {
     /// As given.
     pub name: String,
     /// Nearest valid name.
     pub nearest: Option<&'static str>,
-}
-
-fn hint(nearest: &Option<&'static str>) -> String {
-    nearest.map_or_else(String::new, |name| format!(" (did you mean `{name}`?)"))
 }
 
 /// A workload that was found by name.

@@ -62,8 +62,7 @@ pub fn read_table(paths: &[PathBuf]) -> Result<Table, ImportError> {
     let mut documents = Vec::new();
     let mut foreign = Vec::new();
     for path in paths {
-        let text = std::fs::read_to_string(path)
-            .map_err(|source| ReadError::Io { path: path.clone(), source })?;
+        let text = std::fs::read_to_string(path).map_err(|source| ReadError::io(path, source))?;
         let value: Value = serde_json::from_str(&text)
             .map_err(|source| ReadError::Malformed { path: path.clone(), source })?;
         if value.get("schema_version").is_some() {

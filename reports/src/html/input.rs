@@ -13,7 +13,7 @@ pub struct Input {
     pub document: Document,
 }
 
-/// A file that is not in the report, with the reason.
+/// A file that is not, or not whole, in the report, with the reason.
 #[derive(Clone, Debug)]
 pub struct Skipped {
     /// Its name.
@@ -30,7 +30,11 @@ pub fn read_all<P: AsRef<Path>>(paths: &[P]) -> (Vec<Input>, Vec<Skipped>) {
         let path = path.as_ref();
         let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned();
         match Document::read(path) {
-            Ok(document) => inputs.push(Input { name, document }),
+            Ok(document) => {
+                let lacks = document.interruption();
+                skipped.extend(lacks.map(|reason| Skipped { name: name.clone(), reason }));
+                inputs.push(Input { name, document });
+            }
             Err(error) => skipped.push(Skipped { name, reason: error.to_string() }),
         }
     }
@@ -40,6 +44,18 @@ pub fn read_all<P: AsRef<Path>>(paths: &[P]) -> (Vec<Input>, Vec<Skipped>) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_interrupted_result_is_shown_and_named_as_such() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let mut document = Document::new(Vec::new());
+        document.unfinished.push("pamt-bench --seed 2".to_owned());
+        let path = folder.path().join("half.json");
+        std::fs::write(&path, document.to_json()).expect("writable");
+        let (inputs, skipped) = read_all(&[path]);
+        assert_eq!((inputs.len(), skipped.len()), (1, 1));
+        assert!(skipped[0].reason.contains("1 of 1 runs are missing"), "{}", skipped[0].reason);
+    }
 
     #[test]
     fn a_foreign_file_is_named_and_the_others_are_read() {

@@ -23,6 +23,9 @@ pub struct Document {
     pub machines: BTreeMap<String, Vec<ModelParameter>>,
     /// The runs, in the order strategies x workloads x repetitions.
     pub runs: Vec<Run>,
+    /// Commands of runs that were asked for and are not here, because the command was interrupted.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unfinished: Vec<String>,
 }
 
 /// One run of one experiment.
@@ -43,10 +46,12 @@ pub struct Run {
 #[derive(Debug, Error)]
 pub enum ReadError {
     /// It cannot be read at all.
-    #[error("cannot read {path}: {source}; name a result file written with `-o FILE.json`")]
+    #[error("cannot read {path}: {source}{}; name a result file written with `-o FILE.json`", hint(.nearest))]
     Io {
         /// The file.
         path: PathBuf,
+        /// A file beside it that has nearly its name.
+        nearest: Option<String>,
         /// What the system said.
         source: std::io::Error,
     },
@@ -77,11 +82,38 @@ pub enum ReadError {
     },
 }
 
+fn hint(nearest: &Option<String>) -> String {
+    nearest.as_ref().map_or_else(String::new, |name| format!(" (did you mean `{name}`?)"))
+}
+
+/// How like two names are at least, 1 being equal, before one is suggested for the other.
+const ALIKE: f64 = 0.8;
+
+impl ReadError {
+    /// The system refused to read `path`.
+    #[must_use]
+    pub fn io(path: &Path, source: std::io::Error) -> Self {
+        Self::Io { path: path.to_owned(), nearest: nearest_file(path), source }
+    }
+}
+
+/// The file beside `path` whose name is most like its own.
+fn nearest_file(path: &Path) -> Option<String> {
+    let wanted = path.file_name()?.to_string_lossy();
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+    let beside = std::fs::read_dir(folder.unwrap_or(Path::new("."))).ok()?;
+    let names = beside.flatten().map(|entry| entry.file_name().to_string_lossy().into_owned());
+    let scored = names.map(|name| (strsim::jaro_winkler(&wanted, &name), name));
+    let best = scored.filter(|(score, _)| *score >= ALIKE).max_by(|a, b| a.0.total_cmp(&b.0))?;
+    Some(path.with_file_name(best.1).display().to_string())
+}
+
 impl Document {
     /// A document of this build's version.
     #[must_use]
     pub fn new(runs: Vec<Run>) -> Self {
-        Self { schema_version: SCHEMA_VERSION, machines: BTreeMap::new(), runs }
+        let (machines, unfinished) = (BTreeMap::new(), Vec::new());
+        Self { schema_version: SCHEMA_VERSION, machines, runs, unfinished }
     }
 
     /// All runs of several documents, in their order.
@@ -90,11 +122,20 @@ impl Document {
         let mut merged = Self::new(Vec::new());
         for document in documents {
             merged.runs.extend(document.runs.iter().cloned());
+            merged.unfinished.extend(document.unfinished.iter().cloned());
             for (name, parameters) in &document.machines {
                 merged.machines.entry(name.clone()).or_insert_with(|| parameters.clone());
             }
         }
         merged
+    }
+
+    /// What an interrupted command did not get to, as a sentence.
+    #[must_use]
+    pub fn interruption(&self) -> Option<String> {
+        let (missing, all) = (self.unfinished.len(), self.unfinished.len() + self.runs.len());
+        let first = self.unfinished.first()?;
+        Some(format!("interrupted: {missing} of {all} runs are missing, the first is `{first}`"))
     }
 
     /// The same without provenance: equal experiments of one build then give equal bytes.
@@ -134,8 +175,7 @@ impl Document {
     /// # Errors
     /// [`ReadError`], which names the file and, for bad JSON, the place in it.
     pub fn read(path: &Path) -> Result<Self, ReadError> {
-        let text = std::fs::read_to_string(path)
-            .map_err(|source| ReadError::Io { path: path.to_owned(), source })?;
+        let text = std::fs::read_to_string(path).map_err(|source| ReadError::io(path, source))?;
         Self::from_json(&text, path)
     }
 }

@@ -9,8 +9,10 @@ use crate::schema::Document;
 /// The document as GitHub's Markdown.
 #[must_use]
 pub fn render(document: &Document) -> String {
-    let parts: Vec<String> = scenarios(&document.runs).iter().map(scenario).collect();
-    parts.join("\n")
+    let parts = scenarios(&document.runs);
+    let parts = parts.iter().map(scenario);
+    let lack = document.interruption().map(|lack| format!("**{lack}**\n"));
+    parts.chain(lack).collect::<Vec<_>>().join("\n")
 }
 
 fn scenario(scenario: &Scenario<'_>) -> String {

@@ -22,6 +22,10 @@ pub fn render(document: &Document, view: View) -> String {
     for scenario in scenarios(&document.runs) {
         page.scenario(&scenario);
     }
+    if let Some(lack) = document.interruption() {
+        page.line("");
+        page.wrapped(&lack, "  ", Emphasis::Bad);
+    }
     page.text
 }
 

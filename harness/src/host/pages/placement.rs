@@ -4,7 +4,7 @@
 //! locks on the regions of its two backing pages: a page that lies in another TD's region couples the
 //! two.
 
-use pamt_strategies::spec::nearest;
+use pamt_strategies::spec::{nearest, nearest_hint};
 use thiserror::Error;
 
 /// What is placed.
@@ -105,7 +105,7 @@ pub static PLACEMENTS: &[PlacementInfo] = &[
 
 /// No such placement, or not for this use.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
-#[error("unknown placement `{name}` for {flag}{}; it takes {valid}", hint(.nearest))]
+#[error("unknown placement `{name}` for {flag}{}; it takes {valid}", nearest_hint(.nearest))]
 pub struct UnknownPlacement {
     /// As given.
     pub name: String,
@@ -115,10 +115,6 @@ pub struct UnknownPlacement {
     pub nearest: Option<&'static str>,
     /// All valid names.
     pub valid: String,
-}
-
-fn hint(nearest: &Option<&'static str>) -> String {
-    nearest.map_or_else(String::new, |name| format!(" (did you mean `{name}`?)"))
 }
 
 impl Placement {

@@ -1,0 +1,38 @@
+//! Ctrl-C: the first asks for an end, a second one ends the process at once.
+//!
+//! A command that can keep what it has calls [`watch`] and looks at the flag between its steps. All
+//! others end as the shell expects, by the signal.
+
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use pamt_reports::exit::Exit;
+use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::flag;
+
+/// Whether the user wants an end.
+#[derive(Clone, Debug)]
+pub(super) struct Interrupt(Arc<AtomicBool>);
+
+impl Interrupt {
+    /// True from the first signal on.
+    pub(super) fn asked(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+/// Takes over SIGINT and SIGTERM.
+///
+/// # Errors
+/// The system refused.
+pub(super) fn watch() -> io::Result<Interrupt> {
+    let asked = Arc::new(AtomicBool::new(false));
+    for signal in [SIGINT, SIGTERM] {
+        // In this order: the second signal finds the flag that the first has set.
+        let code = i32::from(Exit::Interrupted.code());
+        flag::register_conditional_shutdown(signal, code, Arc::clone(&asked))?;
+        flag::register(signal, Arc::clone(&asked))?;
+    }
+    Ok(Interrupt(asked))
+}

@@ -1,0 +1,87 @@
+//! Ctrl-C keeps what is done, says so, and ends with its own code.
+
+use std::io::Read as _;
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::Value;
+use tempfile::TempDir;
+
+const INTERRUPTED: Option<i32> = Some(130);
+
+/// Starts it, and sends SIGINT when `ready` holds.
+fn interrupt(folder: &TempDir, arguments: &[&str], ready: impl Fn() -> bool) -> Child {
+    let mut child = Command::new(env!("CARGO_BIN_EXE_pamt-bench"))
+        .current_dir(folder.path())
+        .args(arguments)
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the program starts");
+    while !ready() {
+        assert!(child.try_wait().expect("a child").is_none(), "it ended before the signal");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    let pid = Pid::from_raw(child.id().cast_signed()).expect("a process");
+    kill_process(pid, Signal::INT).expect("a signal");
+    child
+}
+
+fn ended(mut child: Child) -> (Option<i32>, String) {
+    let mut said = String::new();
+    child.stderr.take().expect("piped").read_to_string(&mut said).expect("text");
+    (child.wait().expect("ended").code(), said)
+}
+
+#[test]
+fn an_interrupted_sweep_keeps_what_is_done_and_the_same_command_goes_on() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let plan = "[base]\nworkload = 'teardown'\nmemory = '2MiB'\ntds = 2\nvcpus = 4\n\
+                [cross]\nstrategy = ['global']\nseed = { from = 1, count = 400 }\n";
+    std::fs::write(folder.path().join("plan.toml"), plan).expect("written");
+    let sweep = ["sweep", "plan.toml", "-o", "s", "--quiet"];
+    let begun = || {
+        let parts = std::fs::read_dir(folder.path().join("s/results"));
+        parts.is_ok_and(|mut parts| parts.next().is_some())
+    };
+    let (code, said) = ended(interrupt(&folder, &sweep, begun));
+    assert_eq!(code, INTERRUPTED, "{said}");
+    assert!(said.contains("the same command goes on"), "{said}");
+    let again = Command::new(env!("CARGO_BIN_EXE_pamt-bench"))
+        .current_dir(folder.path())
+        .args(["sweep", "plan.toml", "-o", "s"])
+        .output()
+        .expect("the program starts");
+    let said = String::from_utf8_lossy(&again.stderr);
+    assert!(again.status.success() && !said.contains(" 0 before"), "{said}");
+}
+
+#[test]
+fn an_interrupted_run_writes_what_has_ended_and_names_what_has_not() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let run = [
+        "--strategy",
+        "global",
+        "--workload",
+        "teardown",
+        "--memory",
+        "64MiB",
+        "--runs",
+        "200",
+        "--jobs",
+        "1",
+        "-o",
+        "r.json",
+        "--quiet",
+    ];
+    let begun = std::time::Instant::now();
+    let child = interrupt(&folder, &run, || begun.elapsed() > Duration::from_millis(500));
+    let (code, said) = ended(child);
+    assert_eq!(code, INTERRUPTED, "{said}");
+    let text = std::fs::read_to_string(folder.path().join("r.json")).expect("a result");
+    let document: Value = serde_json::from_str(&text).expect("JSON");
+    let count = |key: &str| document[key].as_array().map_or(0, Vec::len);
+    assert_eq!(count("runs") + count("unfinished"), 200);
+    assert!(count("unfinished") > 0);
+    assert!(document["unfinished"][0].as_str().is_some_and(|line| line.contains("--workload")));
+}

@@ -110,6 +110,43 @@ fn a_folder_that_cannot_be_written_is_named() {
     assert!(said.contains("/proc/pamt-sweep"), "{said}");
 }
 
+/// Under a limit on the size of files, which every write beyond it meets as an error, like a full disk.
+fn with_little_room(folder: &Path, blocks: u32, arguments: &str) -> Output {
+    let script = format!("trap '' XFSZ; ulimit -f {blocks}; exec '{BENCH}' {arguments}");
+    let mut command = Command::new("sh");
+    command.current_dir(folder).args(["-c", &script]).output().expect("the shell starts")
+}
+
+#[test]
+fn a_disk_without_room_is_named_and_the_sweep_goes_on_when_there_is_some() {
+    let scene = scene(&plan(20));
+    let folder = scene.path();
+    assert!(bench(folder, &["sweep", "plan.toml", "-o", "whole", "--quiet"]).status.success());
+    // Room for sweep.json, but for no result.
+    let full = with_little_room(folder, 4, "sweep plan.toml -o full --quiet");
+    assert_eq!(full.status.code(), Some(74), "{full:?}");
+    let said = String::from_utf8_lossy(&full.stderr);
+    assert!(said.contains("cannot write full/results/") && said.contains("free space"), "{said}");
+    assert_eq!(results(&folder.join("full")), 0);
+    assert!(bench(folder, &["sweep", "plan.toml", "-o", "full", "--quiet"]).status.success());
+    assert_eq!(merged(folder, "full"), merged(folder, "whole"));
+}
+
+#[test]
+fn a_merge_without_room_leaves_the_old_file_as_it_was() {
+    let scene = scene(&plan(3));
+    let folder = scene.path();
+    assert!(bench(folder, &["sweep", "plan.toml", "-o", "s", "--quiet"]).status.success());
+    let before = merged(folder, "s");
+    let full = with_little_room(folder, 4, "sweep collect s");
+    assert_eq!(full.status.code(), Some(74), "{full:?}");
+    assert_eq!(std::fs::read(folder.join("s/merged.json")).expect("still there"), before);
+    let left = std::fs::read_dir(folder.join("s")).expect("readable");
+    let left = left
+        .filter(|f| f.as_ref().is_ok_and(|f| f.path().extension().is_some_and(|e| e == "part")));
+    assert_eq!(left.count(), 0);
+}
+
 #[test]
 fn a_folder_of_another_plan_is_refused() {
     let scene = scene(&plan(1));

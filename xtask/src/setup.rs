@@ -1,4 +1,4 @@
-//! Installs what a step needs and the machine lacks: Debian packages, cargo tools, npm packages.
+//! Installs what a step needs and the machine lacks: Debian packages, cargo tools, npm and Python packages.
 //!
 //! Packages go on the system only when the user is root; otherwise the step is skipped with the
 //! command that would install them.
@@ -25,7 +25,12 @@ pub(crate) enum Need {
     },
     /// `npm ci` in this folder.
     Npm(&'static str),
+    /// The packages of this requirements file, in the environment [`PYTHON`] is of.
+    Python(&'static str),
 }
+
+/// The interpreter of the project's own environment: nothing is installed on the system.
+pub(crate) const PYTHON: &str = "target/python/bin/python3";
 
 /// Makes the needs available.
 ///
@@ -45,6 +50,7 @@ pub(crate) fn provide(needs: &[Need]) -> Result<(), String> {
     needs.iter().try_for_each(|need| match need {
         Need::Cargo { name, version } => install_tool(name, version),
         Need::Npm(folder) => install_npm(folder),
+        Need::Python(requirements) => install_python(requirements),
         Need::Debian { .. } => Ok(()),
     })
 }
@@ -85,6 +91,16 @@ fn install_npm(folder: &str) -> Result<(), String> {
     let mut ci = Command::new("npm");
     ci.args(["ci", "--no-audit", "--no-fund", "--loglevel=error"]).current_dir(folder);
     quiet(&mut ci, &format!("npm ci in {folder}"))
+}
+
+fn install_python(requirements: &str) -> Result<(), String> {
+    if !Path::new(PYTHON).exists() {
+        let make = ["-m", "venv", "target/python"];
+        quiet(Command::new("python3").args(make), "python3 -m venv target/python")?;
+    }
+    let install = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "-r"];
+    let by_hand = format!("{PYTHON} {} {requirements}", install.join(" "));
+    quiet(Command::new(PYTHON).args(install).arg(requirements), &by_hand)
 }
 
 /// Runs a command whose output matters only when it fails.

@@ -1,6 +1,6 @@
 //! The steps of `cargo xtask test`, in the order in which they are cheapest to fail.
 
-use crate::setup::Need;
+use crate::setup::{Need, PYTHON};
 use crate::step::{Outcome, Step, command};
 use crate::tidy;
 use crate::vm_test;
@@ -51,6 +51,16 @@ pub(crate) const STEPS: &[Step] = &[
         run: shell,
     },
     Step {
+        name: "dask",
+        what: "a sweep on three Dask workers, one of them killed, gives the bytes of one process",
+        needs: &[
+            Need::Debian { file: "/usr/bin/python3", package: "python3" },
+            Need::Debian { file: "/usr/share/doc/python3-venv", package: "python3-venv" },
+            Need::Python("scripts/cluster/requirements.txt"),
+        ],
+        run: dask,
+    },
+    Step {
         name: "deny",
         what: "licences, bans and sources of all dependencies",
         needs: &[Need::Cargo { name: "cargo-deny", version: "0.20.2" }],
@@ -69,6 +79,16 @@ pub(crate) const STEPS: &[Step] = &[
     },
     vm_test::STEP,
 ];
+
+fn dask() -> Outcome {
+    let test = "scripts/cluster/test_sweep_dask.py";
+    match command(&["cargo", "build", "-q", "-p", "pamt-harness"]) {
+        Outcome::Passed => {
+            command(&[PYTHON, test, "target/debug/pamt-bench", "suites/standard.toml"])
+        }
+        failed => failed,
+    }
+}
 
 fn web() -> Outcome {
     let pages = "target/report-pages";

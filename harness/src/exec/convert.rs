@@ -14,6 +14,7 @@ use pamt_strategies::units::{Clock, Cycles};
 use serde_json::Value;
 
 use super::Prepared;
+use super::world::what_if;
 use crate::workloads::Progress;
 
 /// A run that has ended.
@@ -97,6 +98,7 @@ fn machine_values(profile: &Profile) -> String {
 fn result(prepared: &Prepared, finished: Finished<'_>) -> RunResult {
     let Finished { clock, elapsed, measurement: m, progress, lines, mut notes, .. } = finished;
     let failure = progress.failure();
+    notes.extend(what_if(prepared));
     notes.extend(failure.iter().map(ToString::to_string));
     let elapsed_ns = clock.ns(elapsed).0;
     RunResult {

@@ -5,11 +5,13 @@ use std::io::{self, Write};
 use pamt_reports::schema::{self, Run};
 use pamt_sim::machine::{End, Sim, SimBuild, SimOptions, SimOutcome, Stuck};
 use pamt_strategies::measure::{FoundViolation, Measurement, Violation, ViolationKind};
+#[cfg(test)]
+use pamt_strategies::registry::{self, StrategyParams};
 use pamt_strategies::units::{CpuId, Cycles};
 
 use super::convert::{Finished, to_run};
 #[cfg(test)]
-use super::world::{Make, assemble_with};
+use super::world::{Make, Wrap, Wrapped, assemble_on, assemble_with};
 use super::world::{World, assemble};
 use super::{Prepared, RunError, lines};
 use crate::books::Depth;
@@ -43,6 +45,18 @@ pub(crate) fn run_traced<W: Write + Send + 'static>(
 pub(crate) fn run_with(prepared: &Prepared, make: Make<'_, Sim>) -> Result<Run, RunError> {
     let mut build = new_build(prepared)?;
     let world = assemble_with(&mut build, prepared, Depth::Full, make)?;
+    Ok(finish(prepared, build, world))
+}
+
+/// Runs it on another module.
+#[cfg(test)]
+pub(crate) fn run_on(prepared: &Prepared, wrap: Wrap<'_, Sim>) -> Result<Run, RunError> {
+    let mut build = new_build(prepared)?;
+    let make = |build: &mut SimBuild, params: &StrategyParams<'_, Sim>| {
+        registry::build(&prepared.spec, build, params)
+    };
+    let seam = Wrapped { dynamic: prepared.dynamic(), wrap };
+    let world = assemble_on(&mut build, prepared, Depth::Full, &make, &seam)?;
     Ok(finish(prepared, build, world))
 }
 

@@ -1,14 +1,20 @@
 //! Whole runs in the simulated world.
 
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+use std::sync::atomic::{AtomicU32, AtomicU64};
+
 use pamt_reports::schema::{Document, Verdict};
-use pamt_sim::Sim;
-use pamt_strategies::module::Regs;
+use pamt_sim::tdx::Module;
+use pamt_sim::{Sim, SimCpu};
+use pamt_strategies::module::{Leaf, PamtOps, PamtPair, Regs, Status, TdLeaves};
 use pamt_strategies::pamt::{Env, PamtCache, PamtError, Strategy};
 use pamt_strategies::platform::{Ordering, Place, Platform, Words};
-use pamt_strategies::units::{Pfn, Region};
+use pamt_strategies::units::{Cycles, Pfn, Region};
 
 use super::{Prepared, run, sim};
 use crate::experiment::Experiment;
+use crate::host::Seam;
 
 /// Small enough for a test, large enough that TDs share regions.
 fn small(strategy: &str, workload: &str) -> Experiment {
@@ -205,4 +211,89 @@ fn lock_debugging_costs_what_it_is_set_to_for_each_lock() {
         document(&experiment).runs.remove(0).result.ops["pamt_put"].p50_ns
     };
     assert_eq!(put("100"), put("0") + 100);
+}
+
+/// The module model with a planted fault: after some calls a lock is released that nobody holds.
+struct Planted {
+    module: Module<Sim>,
+    calls: AtomicU32,
+    tdr: AtomicU64,
+}
+
+impl PamtOps<Sim> for Planted {
+    fn pamt_add(&self, cpu: &SimCpu, region: Region, pair: PamtPair) -> Status {
+        self.module.pamt_add(cpu, region, pair)
+    }
+
+    fn pamt_remove(&self, cpu: &SimCpu, region: Region) -> Result<PamtPair, Status> {
+        self.module.pamt_remove(cpu, region)
+    }
+
+    fn pamt_present(&self, cpu: &SimCpu, region: Region) -> Result<bool, Status> {
+        self.module.pamt_present(cpu, region)
+    }
+}
+
+impl TdLeaves<Sim> for Planted {
+    fn seamcall(&self, cpu: &SimCpu, leaf: Leaf, regs: Regs) -> Regs {
+        // Not while the run is prepared.
+        if Sim::now(cpu) > Cycles(0) && self.calls.fetch_add(1, Relaxed) == 40 {
+            self.module.release_op_state(cpu, self.tdr.load(Relaxed), None);
+        }
+        self.module.seamcall(cpu, leaf, regs)
+    }
+
+    fn td_exit(&self, cpu: &SimCpu) -> Regs {
+        self.module.td_exit(cpu)
+    }
+}
+
+impl Seam<Sim> for Planted {
+    fn create_td(&self, cpu: &SimCpu, pages: &[Pfn]) -> Result<(), Status> {
+        self.tdr.store(pages[0].hpa(), Relaxed);
+        self.module.create_td(cpu, pages)
+    }
+
+    fn tear_down(&self, cpu: &SimCpu, tdr: Pfn) -> Result<(), Status> {
+        self.module.tear_down(cpu, tdr)
+    }
+}
+
+#[test]
+fn a_module_that_shuts_down_ends_the_run_as_a_violation_with_its_history() {
+    for workload in ["teardown", "fault-storm", "boot", "boot-teardown"] {
+        let prepared = Prepared::new(&small("global", workload)).expect("valid");
+        let run = sim::run_on(&prepared, &|module| {
+            let (calls, tdr) = (AtomicU32::new(0), AtomicU64::new(0));
+            Arc::new(Planted { module, calls, tdr })
+        });
+        let document = Document::new(vec![run.expect("runs")]);
+        let result = &document.runs[0].result;
+        assert!(result.partial, "{workload}");
+        assert_eq!(result.correctness.verdict, Verdict::Violations, "{workload}");
+        let found = &result.correctness.violations;
+        let fatal = found.iter().find(|found| found.kind == "module_fatal");
+        let fatal = fatal.unwrap_or_else(|| panic!("{workload}: {found:#?}"));
+        assert!(fatal.detail.contains("wrong release of a lock"), "{}", fatal.detail);
+        assert!(fatal.history.len() > 3, "{workload}: {fatal:#?}");
+    }
+}
+
+#[test]
+fn a_what_if_of_the_module_changes_what_it_locks_and_says_so() {
+    /// Locked instructions on the 1 GiB entries: two a walk.
+    fn walks(target: &str, backing: &str) -> u64 {
+        let mut experiment = Experiment { tds: 1, vcpus: 1, ..small("global", "fault-storm") };
+        experiment.set.insert("module_target".into(), target.into());
+        experiment.set.insert("module_backing".into(), backing.into());
+        let result = document(&experiment).runs.remove(0).result;
+        assert_eq!(result.correctness.verdict, Verdict::Clean, "{:#?}", result.correctness);
+        let said = result.notes.iter().any(|note| note.starts_with("what if"));
+        assert_eq!(said, (target, backing) != ("exclusive", "shared"), "{:?}", result.notes);
+        result.lines["pamt_1g"].counts.total_stores
+    }
+    let shipped = walks("exclusive", "shared");
+    let without = walks("exclusive", "none");
+    assert!(without < shipped, "{without} without walks of backing pages, {shipped} with them");
+    assert_eq!(walks("shared", "none"), without, "the target is walked in any case");
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use pamt_sim::machine::Profile;
-use pamt_sim::tdx::{CostTable, Module, ModuleConfig};
+use pamt_sim::tdx::{BackingLock, CostTable, Locking, Module, ModuleConfig, TargetLock};
 use pamt_strategies::locks::LockShared;
 use pamt_strategies::pamt::Strategy;
 use pamt_strategies::platform::{Actor, Home, Platform};
@@ -13,6 +13,7 @@ use pamt_strategies::units::{CpuId, NodeId};
 use super::{Prepared, RunError};
 use crate::books::Depth;
 use crate::host::{Host, HostCosts, HostPlan, PageAllocator, Parts, Seam, Td};
+use crate::params::Settings;
 use crate::workloads::Progress;
 
 /// A world that is ready to run.
@@ -118,10 +119,31 @@ fn tds(plan: &HostPlan, pinned: Vec<(NodeId, Vec<CpuId>)>) -> Vec<Td> {
         .collect()
 }
 
+/// The module's own locking: as shipped, or a what-if.
+fn module_locking(settings: &Settings) -> Locking {
+    let target = match settings.choice("module_target") {
+        "shared" => TargetLock::Shared,
+        _ => TargetLock::Exclusive,
+    };
+    let backing = match settings.choice("module_backing") {
+        "none" => BackingLock::None,
+        _ => BackingLock::Shared,
+    };
+    Locking { target, backing }
+}
+
+/// What a reader must know of a module that is not the one that ships.
+pub(super) fn what_if(prepared: &Prepared) -> Option<String> {
+    (module_locking(&prepared.settings) != Locking::default()).then(|| {
+        "what if: the module's own locking is not as shipped (module_target, module_backing)".into()
+    })
+}
+
 fn module_config(plan: &HostPlan, prepared: &Prepared) -> ModuleConfig {
     // Tables of each level that a TD of this size can have, and its root.
     let tables: u64 = (1..=3).map(|level| plan.pages_per_td.div_ceil(1 << (9 * level))).sum();
     ModuleConfig {
+        locking: module_locking(&prepared.settings),
         sept_pages: plan.tds * (tables as u32 + 1),
         packages: prepared.profile.topology().sockets as u8,
         ..ModuleConfig::dynamic(plan.map.regions(), plan.tds, plan.vcpus)

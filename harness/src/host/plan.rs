@@ -43,6 +43,18 @@ pub(crate) const PARAMS: &[Param] = &[
         default: "erratum",
         help: "clear reclaimed guest pages by MOVDIR64B: where the machine has the erratum, always, never",
     },
+    Param {
+        name: "module_target",
+        kind: Kind::Choice(&["exclusive", "shared"]),
+        default: "exclusive",
+        help: "what if PAMT.ADD held its target shared, claimed by one CMPXCHG",
+    },
+    Param {
+        name: "module_backing",
+        kind: Kind::Choice(&["shared", "none"]),
+        default: "shared",
+        help: "what if PAMT.ADD and DEMOTE took no lock on the regions of their backing pages",
+    },
 ];
 
 /// A host that cannot be built.

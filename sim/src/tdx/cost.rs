@@ -67,6 +67,12 @@ macro_rules! costs {
             /// Names of the keys, in the order of the profile.
             pub const KEYS: &'static [&'static str] = &[$($key,)*];
 
+            /// No costs at all: the module's own steps, for threads of a host.
+            #[must_use]
+            pub fn free() -> Self {
+                Self { $($name: 0.0,)* spread: 0.0 }
+            }
+
             /// The costs of a profile; what it does not give is taken from `spr-2s`.
             ///
             /// # Errors

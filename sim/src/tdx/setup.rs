@@ -6,7 +6,8 @@ use pamt_strategies::module::{Operand, Status, StatusName};
 use pamt_strategies::platform::Platform;
 use pamt_strategies::units::Pfn;
 
-use super::cx::{Cx, Exit, Mode, Step};
+use super::cx::{Cx, Exit, Mode, Step, fail};
+use super::kot::{KotState, PRIVATE_HKIDS};
 use super::layout::{PageType, tdcs, tdr};
 use super::memory::Object;
 use super::module::Module;
@@ -40,6 +41,8 @@ impl<P: Platform> Module<P> {
     pub fn tear_down_for_setup(&self, cpu: &P::Cpu, tdr: Pfn) -> Result<(), Status> {
         self.untimed(cpu, |cx| {
             let td = cx.td(tdr.hpa(), Mode::Exclusive, Operand::RCX)?;
+            let hkid = cx.load(Object::Tdr, td.tdr + tdr::HKID);
+            cx.set_kot_state(hkid, KotState::Free);
             cx.set_lifecycle(&td, Lifecycle::Teardown);
             Ok(())
         })
@@ -62,6 +65,11 @@ fn create<P: Platform>(cx: &Cx<'_, P>, pages: TdPages) -> Step {
     let at = cx.walk_free_page(pages.tdr.hpa(), Operand::RCX)?;
     let slot = cx.claim_record(&cx.module.tds, at.pfn, "tds")?;
     let td = Td { at, tdr: slot * tdr::WORDS, tdcs: slot * tdcs::WORDS };
+    let Some(hkid) = PRIVATE_HKIDS.clone().nth(slot) else {
+        return fail(StatusName::HkidNotFree, Operand::RDX);
+    };
+    cx.store(Object::Tdr, td.tdr + tdr::HKID, hkid);
+    cx.set_kot_state(hkid, KotState::Assigned);
     cx.assign(at, PageType::Tdr, Pfn(0));
     cx.count_page(at)?;
     cx.release_all()?;

@@ -1,12 +1,20 @@
-//! Random calls with random registers: never a panic, never a hang, and no fatal error or broken
-//! invariant as long as one call follows the other.
+//! Random calls with random registers, in any state: never a panic, never a hang; no fatal error or
+//! broken invariant as long as one call follows the other, and none unreported when they do not.
 
-use pamt_sim::stepped::{Stepped, SteppedBuild};
-use pamt_sim::tdx::{CostTable, ExitCause, Locking, Module, ModuleConfig};
+use std::rc::Rc;
+
+use pamt_sim::stepped::{Stepped, SteppedBody, SteppedBuild, SteppedCpu, interleave};
+use pamt_sim::tdx::{
+    BackingLock, CostTable, ExitCause, Locking, Module, ModuleConfig, SplitInterrupt, TargetLock,
+    TdParams,
+};
 use pamt_strategies::module::{Leaf, Regs};
+use pamt_strategies::platform::Platform;
 use pamt_strategies::units::{PAGE_BYTES, PAGES_PER_REGION};
 use proptest::collection::vec;
 use proptest::prelude::*;
+
+const CPUS: usize = 3;
 
 /// Mostly near something that means something: pages of a few regions, addresses with a level.
 fn value() -> impl Strategy<Value = u64> {
@@ -38,14 +46,42 @@ fn regs() -> impl Strategy<Value = Regs> {
     )
 }
 
-/// A call, or a TD exit.
-fn call() -> impl Strategy<Value = (usize, Option<Leaf>, Regs)> {
-    let leaf = prop::option::weighted(0.95, prop::sample::select(Leaf::ALL));
-    (0..3_usize, leaf, regs())
+/// Something that a CPU does, or that happens to it.
+#[derive(Clone, Debug)]
+enum Event {
+    Call(Leaf, Regs),
+    Exit(ExitCause),
+    Interrupt,
+    Entropy(bool),
+    Params(TdParams),
+}
+
+type Events = Vec<(usize, Event)>;
+
+fn td_params() -> impl Strategy<Value = TdParams> {
+    (0..4_u64, 0..3_u64, 0..8_u64).prop_map(|(max_vcpus, attributes, xfam)| TdParams {
+        max_vcpus,
+        attributes,
+        xfam,
+        ..TdParams::default()
+    })
+}
+
+fn event() -> impl Strategy<Value = (usize, Event)> {
+    let cause = prop::sample::select(vec![ExitCause::Interrupt, ExitCause::MachineCheck]);
+    let event = prop_oneof![
+        60 => (prop::sample::select(Leaf::ALL), regs())
+            .prop_map(|(leaf, regs)| Event::Call(leaf, regs)),
+        3 => cause.prop_map(Event::Exit),
+        1 => Just(Event::Interrupt),
+        1 => any::<bool>().prop_map(Event::Entropy),
+        1 => td_params().prop_map(Event::Params),
+    ];
+    (0..CPUS, event)
 }
 
 /// Calls that lead to a TD, so that random ones meet some state.
-fn prefix() -> Vec<(usize, Option<Leaf>, Regs)> {
+fn prefix() -> Events {
     let page = |region: u64, page: u64| (region * PAGES_PER_REGION + page) * PAGE_BYTES;
     let regs = |rcx, rdx| Regs { rcx, rdx, ..Regs::default() };
     let pair =
@@ -65,24 +101,65 @@ fn prefix() -> Vec<(usize, Option<Leaf>, Regs)> {
     for (level, at) in [(3, 0), (2, 1), (1, 2)] {
         calls.push((Leaf::MemSeptAdd, Regs { r8: page(2, at), ..regs(level, tdr) }));
     }
-    calls.into_iter().map(|(leaf, regs)| (0, Some(leaf), regs)).collect()
+    calls.into_iter().map(|(leaf, regs)| (0, Event::Call(leaf, regs))).collect()
 }
 
-fn run(config: &ModuleConfig, calls: &[(usize, Option<Leaf>, Regs)]) -> Result<(), TestCaseError> {
-    let mut build = SteppedBuild::new(3, 1);
-    let module = Module::<Stepped>::new(&mut build, config, &CostTable::default()).expect("valid");
-    let cpus = build.start();
-    for (cpu, leaf, regs) in calls {
-        let cpu = &cpus[*cpu];
-        match leaf {
-            Some(leaf) => module.execute(cpu, *leaf, *regs, None),
-            None => module.exit(cpu, ExitCause::Interrupt, None),
-        };
-        let violations = cpu.take_violations();
-        prop_assert!(violations.is_empty(), "{leaf:?} {regs:x?}: {violations:?}");
-        let broken = module.audit(cpu, true).err();
-        prop_assert!(broken.is_none(), "{leaf:?} {regs:x?}: {broken:?}");
+fn config() -> ModuleConfig {
+    ModuleConfig { sept_pages: 200, vcpus: 64, tds: 64, ..ModuleConfig::dynamic(8, 1, 1) }
+}
+
+fn module(config: &ModuleConfig) -> (Module<Stepped>, Vec<Rc<SteppedCpu>>) {
+    let mut build = SteppedBuild::new(CPUS, 1);
+    let module = Module::<Stepped>::new(&mut build, config, &CostTable::default());
+    (module.expect("valid"), build.start())
+}
+
+fn happen(module: &Module<Stepped>, cpu: &SteppedCpu, event: &Event) {
+    match event {
+        Event::Call(leaf, regs) => drop(module.execute(cpu, *leaf, *regs, None)),
+        Event::Exit(cause) => drop(module.exit(cpu, *cause, None)),
+        Event::Interrupt => module.interrupt(Stepped::cpu(cpu)),
+        Event::Entropy(available) => module.set_entropy(*available),
+        Event::Params(params) => module.write_td_params(0, *params),
     }
+}
+
+/// One after the other: nothing breaks.
+fn run(config: &ModuleConfig, events: Events) -> Result<(), TestCaseError> {
+    let (module, cpus) = module(config);
+    for (cpu, event) in prefix().iter().chain(&events) {
+        let cpu = &cpus[*cpu];
+        happen(&module, cpu, event);
+        let violations = cpu.take_violations();
+        prop_assert!(violations.is_empty(), "{event:x?}: {violations:?}");
+        let broken = module.audit(cpu, true).err();
+        prop_assert!(broken.is_none(), "{event:x?}: {broken:?}");
+    }
+    Ok(())
+}
+
+/// At once, in an order given by `turns`: a host that does this may bring the module down, but every
+/// call ends, and what breaks is reported.
+fn run_at_once(events: Events, turns: &[usize]) -> Result<(), TestCaseError> {
+    let (module, cpus) = module(&config());
+    prefix().iter().for_each(|(cpu, event)| happen(&module, &cpus[*cpu], event));
+    let module = Rc::new(module);
+    let bodies = cpus.iter().enumerate().map(|(id, cpu)| {
+        let mine: Vec<_> = events.iter().filter(|(at, _)| *at == id).cloned().collect();
+        let module = Rc::clone(&module);
+        let body: SteppedBody =
+            Box::new(move |cpu| mine.iter().for_each(|(_, event)| happen(&module, cpu, event)));
+        (Rc::clone(cpu), body)
+    });
+    let mut turn = turns.iter().cycle();
+    interleave(bodies.collect(), |pending| {
+        let alive = || (0..pending.len()).filter(|body| pending[*body].is_some());
+        let nth = turn.next().map_or(0, |turn| turn % alive().count());
+        alive().nth(nth).unwrap_or(0)
+    });
+    let broken = cpus.iter().any(|cpu| !cpu.take_violations().is_empty());
+    let audit = module.audit(&cpus[0], true);
+    prop_assert!(broken || audit.is_ok(), "{audit:?}");
     Ok(())
 }
 
@@ -91,36 +168,23 @@ proptest! {
 
     #[test]
     fn random_calls_neither_panic_nor_break_an_invariant(
-        calls in vec(call(), 1..150),
+        events in vec(event(), 1..150),
         dynamic in prop::bool::weighted(0.8),
     ) {
-        let config = ModuleConfig {
-            dynamic,
-            sept_pages: 200,
-            vcpus: 64,
-            tds: 64,
-            ..ModuleConfig::dynamic(8, 1, 1)
-        };
-        let mut all = prefix();
-        all.extend(calls);
-        run(&config, &all)?;
+        run(&ModuleConfig { dynamic, split_interrupt: SplitInterrupt::Restartable, ..config() }, events)?;
     }
 
     #[test]
-    fn what_if_locking_breaks_no_invariant_either(calls in vec(call(), 1..150)) {
-        let locking = Locking {
-            target: pamt_sim::tdx::TargetLock::Shared,
-            backing: pamt_sim::tdx::BackingLock::None,
-        };
-        let config = ModuleConfig {
-            locking,
-            sept_pages: 200,
-            vcpus: 64,
-            tds: 64,
-            ..ModuleConfig::dynamic(8, 1, 1)
-        };
-        let mut all = prefix();
-        all.extend(calls);
-        run(&config, &all)?;
+    fn what_if_locking_breaks_no_invariant_either(events in vec(event(), 1..150)) {
+        let locking = Locking { target: TargetLock::Shared, backing: BackingLock::None };
+        run(&ModuleConfig { locking, ..config() }, events)?;
+    }
+
+    #[test]
+    fn random_calls_at_once_all_end_and_what_they_break_is_reported(
+        events in vec(event(), 1..60),
+        turns in vec(any::<usize>(), 1..200),
+    ) {
+        run_at_once(events, &turns)?;
     }
 }

@@ -70,6 +70,8 @@ impl Kvm {
         let out = self.module.execute(&self.cpus[cpu], leaf, regs, None).regs;
         let violations = self.cpus[cpu].take_violations();
         assert!(violations.is_empty(), "{leaf}: {violations:?}");
+        let broken = self.module.audit(&self.cpus[0], true).err();
+        assert!(broken.is_none(), "{leaf}: {broken:?}");
         out
     }
 

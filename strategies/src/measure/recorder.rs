@@ -224,12 +224,21 @@ impl Recorder {
     fn violation(&mut self, cpu: CpuId, at: Cycles, violation: Violation) {
         self.violation_count += 1;
         if self.violations.len() < VIOLATIONS_KEPT {
-            let chronicle = violation.region.and_then(|region| self.chronicles.get(&region));
-            let mut history: Vec<_> = chronicle.into_iter().flatten().cloned().collect();
-            // Under run-ahead entries arrive in host order, not in order of time.
-            history.sort_by_key(|entry| (entry.at, entry.cpu));
+            let history = self.history(violation.region);
             self.violations.push(FoundViolation { at, cpu, violation, history });
         }
+    }
+
+    /// What is known of a region; of no region in particular, the latest of all.
+    fn history(&self, region: Option<Region>) -> Vec<Stamped> {
+        let of = |entries: &VecDeque<Stamped>| entries.iter().cloned().collect::<Vec<_>>();
+        let mut history = match region {
+            Some(region) => self.chronicles.get(&region).map(of).unwrap_or_default(),
+            None => self.chronicles.values().flat_map(of).collect(),
+        };
+        // Under run-ahead entries arrive in host order, not in order of time.
+        history.sort_by_key(|entry| (entry.at, entry.cpu));
+        history.split_off(history.len().saturating_sub(CHRONICLE_DEPTH))
     }
 
     /// Ends the recording at time `end`.

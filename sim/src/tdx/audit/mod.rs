@@ -1,15 +1,17 @@
 //! What must hold whenever no leaf is in execution; for checkers, free of cost.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use pamt_strategies::platform::{Platform, Words};
 use pamt_strategies::units::{Pfn, Region};
 
-use super::layout::{self, Level, PageType, tdr};
+use super::layout::{self, Level, PageType, wbt};
 use super::locks::{sharex, sharex_hp};
 use super::memory::Object;
 use super::module::Module;
 use super::pamt::entry_at;
+
+mod tds;
 
 /// What the module holds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -27,14 +29,23 @@ pub struct Census {
 }
 
 impl<P: Platform> Module<P> {
-    /// Counts what the module holds, and checks page counts, the bitmap, child counts and locks.
+    /// Counts what the module holds, and checks page counts, the bitmap, child counts, key ids, locks,
+    /// and that each Secure EPT maps what its TD owns.
     ///
     /// # Errors
     /// One sentence for each invariant that is broken. `guests` says that VCPUs run: the shared
     /// locks that they hold are then no error.
     pub fn audit(&self, cpu: &P::Cpu, guests: bool) -> Result<Census, Vec<String>> {
-        let mut audit =
-            Audit { module: self, cpu, guests, wrong: Vec::new(), owned: BTreeMap::new() };
+        let mut audit = Audit {
+            module: self,
+            cpu,
+            guests,
+            wrong: Vec::new(),
+            tdrs: Vec::new(),
+            owned: BTreeMap::new(),
+            memory: BTreeMap::new(),
+            backing: BTreeSet::new(),
+        };
         let mut census = Census {
             tds: self.tds.in_use(),
             vcpus: self.vcpus.in_use(),
@@ -44,7 +55,8 @@ impl<P: Platform> Module<P> {
         for region in 0..self.config().regions {
             audit.region(Region(region), &mut census);
         }
-        audit.children();
+        audit.bitmap();
+        audit.tds();
         audit.globals();
         if audit.wrong.is_empty() { Ok(census) } else { Err(audit.wrong) }
     }
@@ -55,8 +67,14 @@ struct Audit<'a, P: Platform> {
     cpu: &'a P::Cpu,
     guests: bool,
     wrong: Vec<String>,
+    /// TDR pages.
+    tdrs: Vec<Pfn>,
     /// Pages by the TDR that owns them.
     owned: BTreeMap<Pfn, u64>,
+    /// Of those, memory and tables.
+    memory: BTreeMap<Pfn, u64>,
+    /// Backing pages of all pairs.
+    backing: BTreeSet<Pfn>,
 }
 
 impl<P: Platform> Audit<'_, P> {
@@ -90,7 +108,7 @@ impl<P: Platform> Audit<'_, P> {
                 self.pages(region)
             }
             PageType::Reg => {
-                *self.owned.entry(layout::q0_owner(q0)).or_default() += Level::M2.pages();
+                self.owns(q0, Level::M2);
                 Level::M2.pages()
             }
             _ if self.module.config().dynamic => 0,
@@ -106,12 +124,35 @@ impl<P: Platform> Audit<'_, P> {
 
     fn pair(&mut self, region: Region, pair: [Pfn; 2]) {
         for page in pair {
-            let word = self.peek(Object::PageBitmap, (page.0 / 64) as usize);
-            if word >> (page.0 % 64) & 1 == 0 {
-                let text =
-                    format!("region {region}: backing pfn {:#x} is not in the bitmap", page.0);
+            if !self.backing.insert(page) {
+                let text = format!("region {region}: backing pfn {:#x} has two uses", page.0);
                 self.wrong.push(text);
             }
+        }
+    }
+
+    /// The bitmap holds the backing pages, and no others.
+    fn bitmap(&mut self) {
+        let words = (self.module.config().pages() / 64) as usize;
+        let bits_of = |word: usize, bits: u64| {
+            (0..64)
+                .filter(move |bit| bits >> bit & 1 == 1)
+                .map(move |bit| Pfn(64 * word as u64 + bit))
+        };
+        let marked: BTreeSet<_> = (0..words)
+            .flat_map(|word| bits_of(word, self.peek(Object::PageBitmap, word)))
+            .collect();
+        for page in marked.symmetric_difference(&self.backing) {
+            let text = format!("pfn {:#x} is either in the bitmap or a backing page", page.0);
+            self.wrong.push(text);
+        }
+    }
+
+    fn owns(&mut self, q0: u64, level: Level) {
+        let owner = layout::q0_owner(q0);
+        *self.owned.entry(owner).or_default() += level.pages();
+        if matches!(layout::q0_type(q0), PageType::Reg | PageType::Ept) {
+            *self.memory.entry(owner).or_default() += level.pages();
         }
     }
 
@@ -123,26 +164,12 @@ impl<P: Platform> Audit<'_, P> {
             let [q0, _] = self.entry(Pfn(pfn), Level::K4);
             match layout::q0_type(q0) {
                 PageType::Nda => continue,
-                PageType::Tdr => {}
-                _ => *self.owned.entry(layout::q0_owner(q0)).or_default() += 1,
+                PageType::Tdr => self.tdrs.push(Pfn(pfn)),
+                _ => self.owns(q0, Level::K4),
             }
             assigned += 1;
         }
         assigned
-    }
-
-    fn children(&mut self) {
-        for (owner, pages) in std::mem::take(&mut self.owned) {
-            let Some(slot) = self.module.slots.get(owner) else {
-                self.wrong.push(format!("pfn {:#x} owns {pages} pages but is no TD", owner.0));
-                continue;
-            };
-            let counted = self.peek(Object::Tdr, slot as usize * tdr::WORDS + tdr::CHLDCNT);
-            if counted != pages {
-                let text = format!("TD {:#x}: chldcnt {counted}, but {pages} pages", owner.0);
-                self.wrong.push(text);
-            }
-        }
     }
 
     fn globals(&mut self) {
@@ -150,6 +177,12 @@ impl<P: Platform> Audit<'_, P> {
         let lock = (self.peek(Object::Globals, at.word) >> (16 * at.half)) as u16;
         if lock & sharex::EXCLUSIVE != 0 || lock >= sharex::READER {
             self.wrong.push(format!("the KOT is locked: {lock:#06x}"));
+        }
+        for package in 0..usize::from(self.module.config().packages) {
+            let word = self.peek(Object::Wbt, package * wbt::WORDS + wbt::MUTEX.word);
+            if word & 0xff != 0 {
+                self.wrong.push(format!("the write-back of package {package} is locked"));
+            }
         }
     }
 }

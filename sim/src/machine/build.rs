@@ -10,7 +10,7 @@ use pamt_strategies::units::{CpuId, Cycles};
 use super::coherence::Coherence;
 use super::costs::Costs;
 use super::engine::{EngineCounts, Machine, Waits};
-use super::fiber::{Fiber, Suspend, recycle};
+use super::fiber::{Fibers, Suspend, Switch};
 use super::line_book::{LineBook, word_name};
 use super::profile::{Profile, ProfileError};
 use super::topology::Topology;
@@ -38,6 +38,7 @@ pub struct SimBuild {
     pub(super) prepare: Vec<ActorBody<Sim>>,
     options: SimOptions,
     trace: Option<Box<dyn TraceSink + Send>>,
+    switch: Switch,
 }
 
 impl SimBuild {
@@ -48,7 +49,13 @@ impl SimBuild {
     pub fn new(profile: &Profile, options: SimOptions) -> Result<Self, ProfileError> {
         let coherence = Coherence::new(Costs::new(profile)?, profile.topology().clone());
         let machine = Box::new(Machine::new(coherence, options.seed));
-        Ok(Self { machine, classes: Vec::new(), prepare: Vec::new(), options, trace: None })
+        let (classes, prepare, switch) = (Vec::new(), Vec::new(), Switch::default());
+        Ok(Self { machine, classes, prepare, options, trace: None, switch })
+    }
+
+    /// Chooses how the host switches stacks, which no result depends on.
+    pub fn switch_by(&mut self, switch: Switch) {
+        self.switch = switch;
     }
 
     /// Hands every event of the run to `sink` as well: observations, and moves of lines between cores.
@@ -126,7 +133,7 @@ impl core::fmt::Display for Stuck {
 /// not there.
 #[must_use]
 pub fn run(build: SimBuild, actors: Vec<Actor<Sim>>) -> SimOutcome {
-    let SimBuild { mut machine, classes, prepare, options, trace } = build;
+    let SimBuild { mut machine, classes, prepare, options, trace, switch } = build;
     let mut names = vec![None; machine.coherence.topology().cpus()];
     for actor in &actors {
         let slot = names.get_mut(usize::from(actor.cpu.0));
@@ -144,7 +151,7 @@ pub fn run(build: SimBuild, actors: Vec<Actor<Sim>>) -> SimOutcome {
     let target = NonNull::from(&mut *machine);
     // From here on the machine is reached through `target` only, until all bodies are gone.
     run_prepare(target, prepare);
-    let finished = run_actors(target, actors);
+    let finished = run_actors(target, actors, switch);
     let end = if finished { End::Finished } else { End::Deadlock(stuck(&machine, &names)) };
     let elapsed = Cycles(machine.end());
     let mut recorder = machine.recorder.take().expect("set above and taken once");
@@ -174,34 +181,32 @@ fn run_prepare(machine: NonNull<Machine>, bodies: Vec<ActorBody<Sim>>) {
     };
     set(true);
     for body in bodies {
-        body(&SimCpu::new(machine, Suspend::never(), CpuId(0)));
+        body(&SimCpu::new(machine, Suspend::Never, CpuId(0)));
     }
     set(false);
 }
 
 /// Runs bodies in the engine's order; false when some wait forever.
-fn run_actors(machine: NonNull<Machine>, actors: Vec<Actor<Sim>>) -> bool {
+fn run_actors(machine: NonNull<Machine>, actors: Vec<Actor<Sim>>, switch: Switch) -> bool {
     // SAFETY: used between two resumptions only, when no body runs.
     let engine = || unsafe { &mut *machine.as_ptr() };
     let cpus: Vec<CpuId> = actors.iter().map(|actor| actor.cpu).collect();
     let count = engine().coherence.topology().cpus();
-    let mut fibers: Vec<Option<Fiber>> = (0..count).map(|_| None).collect();
+    let mut fibers = Fibers::new(switch, count);
     for actor in actors {
         let (cpu, body) = (actor.cpu, actor.body);
-        fibers[usize::from(cpu.0)] = Some(Fiber::new(usize::from(cpu.0), move |suspend| {
-            body(&SimCpu::new(machine, suspend, cpu))
-        }));
+        fibers.add(cpu.0, Box::new(move |suspend| body(&SimCpu::new(machine, suspend, cpu))));
     }
     engine().start(&cpus);
     let mut running = engine().dispatch();
     let mut left = cpus.len();
     while let Some(id) = running {
-        let fiber = fibers[usize::from(id)].as_mut().expect("only CPUs with actors are started");
-        running = match fiber.resume() {
+        running = match fibers.resume(id) {
             None => engine().next,
             Some(Ok(())) => {
                 left -= 1;
-                engine().finish(CpuId(id));
+                let ended = engine().next.expect("a body that ends was chosen to run");
+                engine().finish(CpuId(ended));
                 engine().dispatch()
             }
             Some(Err(payload)) => {
@@ -210,7 +215,6 @@ fn run_actors(machine: NonNull<Machine>, actors: Vec<Actor<Sim>>) -> bool {
             }
         };
     }
-    recycle(fibers);
     left == 0
 }
 

@@ -36,6 +36,7 @@ mod world;
 
 pub use build::{End, SimBuild, SimOptions, SimOutcome, Stuck, StuckWait, run};
 pub use engine::EngineCounts;
+pub use fiber::Switch;
 pub use line_book::{LineBook, LineRow, NamedOffset, ObjectRow};
 pub use profile::{KeySpec, Kind, Needed, Profile, ProfileError, Value, keys};
 pub use stats::{LineCounters, OffsetRow};

@@ -40,10 +40,16 @@ impl SimCpu {
         f(machine, self.id)
     }
 
+    /// Leaves the host thread to the CPU that the engine has chosen.
+    #[inline]
+    fn suspends(&self) {
+        self.suspend.suspend(self.with(|m, _| m.next));
+    }
+
     /// Waits until it is this CPU's turn to issue an operation on shared memory.
     fn turn(&self, want: Want) {
         if self.with(|m, cpu| m.yields(cpu, want)) {
-            self.suspend.suspend();
+            self.suspends();
         }
     }
 }
@@ -74,7 +80,7 @@ impl Issue for SimCpu {
     #[inline]
     fn load(&self, at: At) -> u64 {
         if self.with(|m, cpu| m.issues(cpu, at, Want::Load)) {
-            self.suspend.suspend();
+            self.suspends();
         }
         self.with(|m, cpu| m.finish_load(cpu, at))
     }
@@ -90,14 +96,14 @@ impl Issue for SimCpu {
     #[inline]
     fn locked(&self, at: At, change: impl FnOnce(u64) -> Option<u64>) -> u64 {
         if self.with(|m, cpu| m.issues(cpu, at, Want::Locked)) {
-            self.suspend.suspend();
+            self.suspends();
         }
         self.with(|m, cpu| m.finish_locked(cpu, at, change))
     }
 
     fn spin(&self, at: At, until: Until, reads: Option<u32>) -> Result<u64, u64> {
         if self.with(|m, cpu| m.spin(cpu, at, until, reads)) {
-            self.suspend.suspend();
+            self.suspends();
         }
         self.with(|m, cpu| m.spun(cpu))
     }
@@ -188,7 +194,7 @@ impl Platform for Sim {
 
     fn sleep_until(cpu: &SimCpu, deadline: Cycles) -> Wake {
         if cpu.with(|m, cpu| m.sleep(cpu, deadline.0)) {
-            cpu.suspend.suspend();
+            cpu.suspends();
         }
         cpu.with(|m, cpu| m.woken(cpu))
     }

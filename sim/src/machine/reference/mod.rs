@@ -34,7 +34,7 @@ use super::bulk::FillRange;
 use super::coherence::Want;
 use super::costs::Costs;
 use super::engine::At;
-use super::fiber::{Fiber, Suspend, recycle};
+use super::fiber::{Fibers, Suspend, Switch};
 use super::line_book::{LineRow, ObjectRow};
 use super::memory::Memory;
 use super::profile::Profile;
@@ -94,26 +94,23 @@ fn run(build: Build, actors: Vec<Actor<Reference>>, line_rows: usize) -> Outcome
     let machine = Machine::new(lines, build.memory, recorder, build.seed);
     let machine = Rc::new(RefCell::new(machine));
     for body in build.prepare {
-        let suspend = Suspend::never();
+        let suspend = Suspend::Never;
         body(&RefCpu { machine: machine.clone(), suspend, id: CpuId(0) });
     }
-    let mut fibers: Vec<Option<Fiber>> = (0..1024).map(|_| None).collect();
+    let mut fibers = Fibers::new(Switch::ByLoop, machine.borrow().lines.topology.cpus());
     for actor in actors {
         let (machine, id, body) = (machine.clone(), actor.cpu, actor.body);
-        let fiber = Fiber::new(0, move |suspend| body(&RefCpu { machine, suspend, id }));
-        fibers[usize::from(actor.cpu.0)] = Some(fiber);
+        fibers.add(id.0, Box::new(move |suspend| body(&RefCpu { machine, suspend, id })));
     }
     machine.borrow_mut().start(&cpus);
     loop {
         let Some(next) = machine.borrow_mut().next() else { break };
-        let fiber = fibers[usize::from(next.0)].as_mut().expect("only CPUs with actors start");
-        match fiber.resume() {
+        match fibers.resume(next.0) {
             None => {}
             Some(Ok(())) => machine.borrow_mut().finish(next),
             Some(Err(payload)) => std::panic::resume_unwind(payload),
         }
     }
-    recycle(fibers);
     outcome(&machine, line_rows)
 }
 
@@ -142,19 +139,19 @@ impl RefCpu {
         let preparing = self.preparing();
         if !preparing {
             self.with(|m, cpu| m.turn(cpu, want));
-            self.suspend.suspend();
+            self.suspend.suspend(None);
         }
         !preparing
     }
 
     fn pass(&self) {
         self.with(|m, cpu| m.pass(cpu));
-        self.suspend.suspend();
+        self.suspend.suspend(None);
     }
 
     fn wait(&self, must: bool) {
         if must {
-            self.suspend.suspend();
+            self.suspend.suspend(None);
         }
     }
 

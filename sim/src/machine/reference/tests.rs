@@ -6,6 +6,7 @@ use pamt_strategies::locks::LOCKS;
 use proptest::prelude::*;
 
 use super::super::build::{End, SimBuild, SimOptions};
+use super::super::fiber::Switch;
 use super::super::profile::Profile;
 use super::super::topology::Topology;
 use super::programs::{LockLoop, Program, RwLoop, Seen, Steps, step};
@@ -31,12 +32,18 @@ fn seen(profile: &Profile) -> Seen {
 
 /// Runs a program in both worlds and compares all that came out.
 fn check(profile: &Profile, seed: u64, program: &impl Program) -> Outcome {
+    check_with(profile, seed, program, Switch::ByLoop);
+    check_with(profile, seed, program, Switch::default())
+}
+
+fn check_with(profile: &Profile, seed: u64, program: &impl Program, switch: Switch) -> Outcome {
     let (theirs, mine) = (seen(profile), seen(profile));
     let mut build = Build::new(profile, seed);
     let actors = program.actors(&mut build, &theirs);
     let reference = super::run(build, actors, LINE_ROWS);
     let options = SimOptions { seed, line_rows: LINE_ROWS };
     let mut build = SimBuild::new(profile, options).expect("complete profile");
+    build.switch_by(switch);
     let actors = program.actors(&mut build, &mine);
     let engine = super::super::build::run(build, actors);
     let (theirs, mine) = (theirs.lock().expect("ended"), mine.lock().expect("ended"));

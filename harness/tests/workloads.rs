@@ -1,5 +1,7 @@
 //! What workloads show, in small runs of the simulated world.
 
+use std::collections::BTreeSet;
+
 use pamt_harness::exec::{Prepared, run};
 use pamt_harness::experiment::Experiment;
 use pamt_reports::schema::{RunResult, Verdict};
@@ -160,4 +162,115 @@ fn every_placement_serves_small_and_large_pages() {
             }
         }
     }
+}
+
+/// BUSY of a leaf by operand, such as `RDX`.
+fn busy(result: &RunResult, leaf: &str) -> Vec<String> {
+    result.busy.get(leaf).map_or_else(Vec::new, |by| by.keys().cloned().collect())
+}
+
+const ADD: &str = "TDH.PHYMEM.PAMT.ADD";
+const REMOVE: &str = "TDH.PHYMEM.PAMT.REMOVE";
+const DEMOTE: &str = "TDH.MEM.PAGE.DEMOTE";
+
+#[test]
+fn backing_pages_from_the_page_allocator_couple_regions_and_a_dedicated_pool_does_not() {
+    // Scattered memory: most gets bring a region its first page.
+    let small = [("memory", "1048576"), ("while", "released")];
+    let options = [&small[..], &[("tds", "10"), ("ageing", "0.95"), ("time", "30ms")]].concat();
+    let shared = result("per-2m", "churn", &options);
+    let adds = busy(&shared, ADD);
+    for operand in ["RCX", "RDX", "R8"] {
+        assert!(adds.contains(&operand.to_owned()), "{operand}: {adds:?}");
+    }
+    assert_eq!(busy(&shared, REMOVE), ["RCX"]);
+    let pool =
+        result("per-2m", "churn", &[&options[..], &[("pamt_pages", "dedicated-pool")]].concat());
+    assert!(busy(&pool, ADD).is_empty() && busy(&pool, REMOVE).is_empty(), "{:?}", pool.busy);
+    assert!(pool.correctness.pairs_added > 500, "{}", pool.correctness.pairs_added);
+    assert_eq!(pool.correctness.verdict, Verdict::Clean, "{:?}", pool.correctness);
+}
+
+#[test]
+fn demote_meets_add_and_remove_of_other_tds_under_the_global_lock() {
+    let small = [("memory", "2097152"), ("while", "released"), ("ageing", "0.98")];
+    let run = |seed| {
+        result(
+            "global",
+            "split-storm",
+            &[&small[..], &[("tds", "16"), ("time", "60ms"), ("seed", seed)]].concat(),
+        )
+    };
+    let storms = ["1", "2", "3"].map(run);
+    let met = |leaf| storms.iter().flat_map(|storm| busy(storm, leaf)).collect::<BTreeSet<_>>();
+    // DEMOTE finds the region of a backing page held, or ADD and REMOVE find theirs held by DEMOTE.
+    assert!(!met(DEMOTE).is_empty() && met(DEMOTE).is_subset(&["R12".into(), "R13".into()].into()));
+    assert!(met(ADD).contains("RCX"), "{:?}", met(ADD));
+    assert_eq!(met(REMOVE), ["RCX".to_owned()].into());
+    let verdicts = storms.iter().map(|storm| storm.correctness.verdict);
+    assert!(verdicts.clone().any(|verdict| verdict == Verdict::ExpectedViolations));
+    assert!(storms.iter().flat_map(kinds).any(|kind| kind == "put_failed"));
+    // Without splits the lock excludes all of that.
+    let quiet =
+        result("global", "churn", &[&small[..], &[("tds", "8"), ("time", "20ms")]].concat());
+    assert!(busy(&quiet, ADD).is_empty() && busy(&quiet, REMOVE).is_empty(), "{:?}", quiet.busy);
+}
+
+#[test]
+fn in_one_region_contention_is_true_and_in_neighbours_false() {
+    let contention = |workload| {
+        let run = result("global", workload, &[("rounds", "200"), ("guest", "0ns")]);
+        assert_eq!(run.correctness.verdict, Verdict::Clean, "{workload}: {:?}", run.correctness);
+        let lock = &run.locks["pamt_lock"];
+        (lock.true_contentions, lock.false_contentions)
+    };
+    let (_, neighbours_false) = contention("neighbour-regions");
+    assert_eq!(contention("neighbour-regions").0, 0);
+    assert!(neighbours_false > 50, "{neighbours_false}");
+    let (same_true, _) = contention("same-region");
+    assert!(same_true > 0);
+    let per_region = result("per-2m", "neighbour-regions", &[("rounds", "200")]);
+    assert!(per_region.busy.is_empty(), "{:?}", per_region.busy);
+}
+
+#[test]
+fn a_balloon_comes_back_and_splits_what_it_bursts() {
+    for (page_size, splits) in [("4k", false), ("2m", true)] {
+        let options = [("page_size", page_size), ("share", "0.05"), ("rounds", "2")];
+        let balloon = result("parked", "balloon", &options);
+        assert_eq!(
+            balloon.correctness.violation_count, 0,
+            "{page_size}: {:?}",
+            balloon.correctness
+        );
+        assert_eq!(count(&balloon, "split") > 0, splits, "{page_size}");
+        assert!(balloon.throughput.as_ref().is_some_and(|t| t.count > 0), "{page_size}");
+    }
+}
+
+#[test]
+fn scattered_memory_costs_pairs_and_2m_regions() {
+    let aged = |ageing| {
+        let run =
+            result("global", "ageing", &[("ageing", ageing), ("lives", "3"), ("stay", "1ms")]);
+        assert_eq!(run.correctness.verdict, Verdict::Clean, "{:?}", run.correctness);
+        let last = *run.memory.samples.last().expect("a sample for each life");
+        (last.pamt_pages as f64 / last.pamt_pages_least.expect("known") as f64, run.memory)
+    };
+    let (fresh, _) = aged("0");
+    let (old, memory) = aged("0.9");
+    assert!(fresh < 4.0 && old > 2.0 * fresh, "pairs over minimum: {fresh} and {old}");
+    assert!(memory.unmappable_regions_peak.is_some());
+    let large = result("global", "fault-storm", &[("ageing", "0.5"), ("page_size", "2m")]);
+    assert_eq!(large.correctness.violation_count, 0, "{:?}", large.correctness);
+}
+
+#[test]
+fn a_larger_share_of_2m_mappings_leaves_fewer_gets() {
+    let gets = |size| {
+        let run = result("global", "mixed", &[("page_size", size)]);
+        assert_eq!(run.correctness.violation_count, 0, "{size}: {:?}", run.correctness);
+        count(&run, "pamt_get")
+    };
+    assert!(gets("4k") > gets("mixed:0.5") && gets("mixed:0.5") > gets("2m"));
 }

@@ -20,8 +20,11 @@
 //! pages that are mapped.
 
 mod attempts;
+mod census;
 
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+
+use parking_lot::Mutex;
 
 use pamt_strategies::measure::{Observation, Violation, ViolationKind};
 use pamt_strategies::module::{PamtPair, Status, StatusName};
@@ -30,6 +33,7 @@ use pamt_strategies::platform::Platform;
 use pamt_strategies::units::{PAGES_PER_REGION, Pfn, Region};
 
 use attempts::Attempts;
+pub(crate) use census::Census;
 
 /// Violations of the final check that are reported one by one.
 const REPORTED_AT_END: usize = 4;
@@ -48,11 +52,12 @@ pub(crate) enum Depth {
 pub(crate) struct Books {
     depth: Depth,
     users: Vec<AtomicU32>,
-    /// The pair's first page plus 1 a region, or 0.
-    pairs: Vec<AtomicU32>,
+    /// The pair's pages plus 1 a region, or 0.
+    pairs: Vec<[AtomicU32; 2]>,
     added: AtomicU64,
     removed: AtomicU64,
     attempts: Attempts,
+    censuses: Mutex<Vec<Census>>,
 }
 
 /// What a host holds when a run ends.
@@ -78,14 +83,15 @@ fn violation<P: Platform>(
 
 impl Books {
     pub(crate) fn new(depth: Depth, regions: u32, cpus: usize) -> Self {
-        let zeroes = || (0..regions).map(|_| AtomicU32::new(0)).collect();
+        let zero = || AtomicU32::new(0);
         Self {
             depth,
-            users: zeroes(),
-            pairs: zeroes(),
+            users: (0..regions).map(|_| zero()).collect(),
+            pairs: (0..regions).map(|_| [zero(), zero()]).collect(),
             added: AtomicU64::new(0),
             removed: AtomicU64::new(0),
             attempts: Attempts::new(cpus),
+            censuses: Mutex::default(),
         }
     }
 
@@ -104,21 +110,32 @@ impl Books {
         }
     }
 
-    fn slot(list: &[AtomicU32], region: Region) -> &AtomicU32 {
-        &list[region.0 as usize]
+    fn users(&self, region: Region) -> &AtomicU32 {
+        &self.users[region.0 as usize]
+    }
+
+    /// Notes the pages of a region's pair, each plus 1.
+    fn note_pair(&self, region: Region, pages: [u32; 2]) {
+        for (slot, page) in self.pairs[region.0 as usize].iter().zip(pages) {
+            slot.store(page, Ordering::Relaxed);
+        }
+    }
+
+    fn has_pair(&self, region: Region) -> bool {
+        self.pairs[region.0 as usize][0].load(Ordering::Relaxed) != 0
     }
 
     /// A get returned, or a leaf gave the page to the module.
     pub(crate) fn used(&self, page: Pfn) {
         if self.depth == Depth::Full {
-            Self::slot(&self.users, page.region()).fetch_add(1, Ordering::Relaxed);
+            self.users(page.region()).fetch_add(1, Ordering::Relaxed);
         }
     }
 
     /// A put is about to begin.
     pub(crate) fn unused(&self, page: Pfn) {
         if self.depth == Depth::Full {
-            Self::slot(&self.users, page.region()).fetch_sub(1, Ordering::Relaxed);
+            self.users(page.region()).fetch_sub(1, Ordering::Relaxed);
         }
     }
 
@@ -126,7 +143,7 @@ impl Books {
     pub(crate) fn demoted(&self, region: Region, pair: PamtPair) {
         self.added(region, pair);
         if self.depth == Depth::Full {
-            let users = Self::slot(&self.users, region);
+            let users = self.users(region);
             users.fetch_add(PAGES_PER_REGION as u32, Ordering::Relaxed);
         }
     }
@@ -134,7 +151,7 @@ impl Books {
     /// TDH.MEM.PAGE.PROMOTE succeeded: the region has neither.
     pub(crate) fn promoted<P: Platform>(&self, cpu: &P::Cpu, region: Region) {
         if self.depth == Depth::Full {
-            let users = Self::slot(&self.users, region);
+            let users = self.users(region);
             users.fetch_sub(PAGES_PER_REGION as u32, Ordering::Relaxed);
         }
         self.removed::<P>(cpu, region);
@@ -143,14 +160,14 @@ impl Books {
     /// PAMT.ADD succeeded.
     pub(crate) fn added(&self, region: Region, pair: PamtPair) {
         self.added.fetch_add(1, Ordering::Relaxed);
-        Self::slot(&self.pairs, region).store(pair.0[0].0 as u32 + 1, Ordering::Relaxed);
+        self.note_pair(region, pair.0.map(|page| page.0 as u32 + 1));
     }
 
     /// PAMT.REMOVE succeeded.
     pub(crate) fn removed<P: Platform>(&self, cpu: &P::Cpu, region: Region) {
         self.removed.fetch_add(1, Ordering::Relaxed);
-        Self::slot(&self.pairs, region).store(0, Ordering::Relaxed);
-        let users = Self::slot(&self.users, region).load(Ordering::Relaxed);
+        self.note_pair(region, [0; 2]);
+        let users = self.users(region).load(Ordering::Relaxed);
         if users > 0 {
             let detail = format!(
                 "the pair of region {region} came back while {users} pages of it are in use"
@@ -203,7 +220,7 @@ impl Books {
         let mut wrong = Vec::new();
         for (at, users) in users.iter().copied().enumerate() {
             let region = Region(at as u32);
-            let pair = self.pairs[at].load(Ordering::Relaxed) != 0;
+            let pair = self.has_pair(region);
             if held.dynamic && pair != (users > 0 || everywhere) {
                 let has = if pair { "still has its pair" } else { "has no pair" };
                 let detail = format!("region {region} {has} with {users} pages in use at the end");
@@ -233,8 +250,8 @@ impl Books {
     }
 
     fn check_sums<P: Platform>(&self, cpu: &P::Cpu) {
-        let held =
-            self.pairs.iter().filter(|pair| pair.load(Ordering::Relaxed) != 0).count() as u64;
+        let regions = (0..self.pairs.len() as u32).map(Region);
+        let held = regions.filter(|region| self.has_pair(*region)).count() as u64;
         let added = self.added.load(Ordering::Relaxed);
         let removed = self.removed.load(Ordering::Relaxed);
         if added != removed + held {
@@ -242,6 +259,11 @@ impl Books {
                 format!("{added} pairs were added and {removed} removed, but {held} are left");
             violation::<P>(cpu, ViolationKind::Accounting, None, detail);
         }
+    }
+
+    /// Another book does not agree.
+    pub(crate) fn unbalanced<P: Platform>(&self, cpu: &P::Cpu, detail: String) {
+        violation::<P>(cpu, ViolationKind::Accounting, None, detail);
     }
 
     /// Pairs that the module holds.

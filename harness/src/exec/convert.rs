@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use pamt_reports::schema::{
     Comparability, Correctness, Experiment as Echo, Handoffs, HistoryRow, LockRow, Memory,
-    ObjectRow, OpRow, Provenance, Run, RunResult, SpanRow, TdRow, Throughput, Verdict,
-    ViolationRow, World,
+    MemorySample, ObjectRow, OpRow, Provenance, Run, RunResult, SpanRow, TdRow, Throughput,
+    Verdict, ViolationRow, World,
 };
 use pamt_sim::machine::Profile;
 use pamt_strategies::measure::{LockClassStats, LockKind, LockWait, Measurement, OpStats};
@@ -15,6 +15,7 @@ use serde_json::Value;
 
 use super::Prepared;
 use super::world::what_if;
+use crate::books::Census;
 use crate::workloads::Progress;
 
 /// A run that has ended.
@@ -25,6 +26,8 @@ pub(super) struct Finished<'a> {
     pub(super) measurement: Measurement,
     pub(super) strategy_bytes: u64,
     pub(super) pamt_pages_end: u64,
+    /// What pairs cost in memory, at times that the workload chose.
+    pub(super) censuses: Vec<Census>,
     pub(super) progress: &'a Progress,
     /// Cache lines by object, where they are known.
     pub(super) lines: BTreeMap<String, ObjectRow>,
@@ -109,7 +112,9 @@ fn result(prepared: &Prepared, finished: Finished<'_>) -> RunResult {
         memory: Memory {
             pamt_pages_end: Some(finished.pamt_pages_end),
             pamt_pages_peak: Some(2 * m.pairs.peak),
+            samples: finished.censuses.iter().map(|census| sample(census, clock)).collect(),
             strategy_bytes: Some(finished.strategy_bytes),
+            unmappable_regions_peak: finished.censuses.iter().map(|c| c.unmappable_regions).max(),
             ..Memory::default()
         },
         notes,
@@ -131,6 +136,15 @@ fn result(prepared: &Prepared, finished: Finished<'_>) -> RunResult {
         virtual_time_ns: elapsed_ns,
         world: finished.world,
         ..RunResult::default()
+    }
+}
+
+fn sample(census: &Census, clock: Clock) -> MemorySample {
+    MemorySample {
+        at_ns: clock.ns(census.at).0,
+        pamt_pages: census.pamt_pages,
+        pamt_pages_least: Some(census.pamt_pages_least),
+        unmappable_regions: Some(census.unmappable_regions),
     }
 }
 

@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use pamt_hw::{Device, DeviceError, HwOps, abi};
 use pamt_reports::schema::Run;
-use pamt_sim::tdx::Module;
+use pamt_sim::tdx::{Census, Module};
 use pamt_strategies::measure::{Observation, Op};
 use pamt_strategies::module::{Leaf, PamtOps, PamtPair, Regs, Status, TdLeaves};
 use pamt_strategies::platform::Platform;
@@ -81,6 +81,10 @@ impl Seam<Native> for Hardware {
 
     fn tear_down(&self, cpu: &NativeCpu, tdr: Pfn) -> Result<(), Status> {
         self.rest.tear_down(cpu, tdr)
+    }
+
+    fn audit(&self, _: &NativeCpu) -> Option<Result<Census, Vec<String>>> {
+        None
     }
 }
 

@@ -65,6 +65,7 @@ pub(super) fn carry_out(
             measurement: outcome.measurement,
             strategy_bytes: host.strategy.memory_bytes(),
             pamt_pages_end: host.pamt_pages(),
+            censuses: host.censuses(),
             progress: &progress,
             lines: BTreeMap::new(),
             notes,

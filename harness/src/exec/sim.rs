@@ -82,6 +82,7 @@ fn finish(prepared: &Prepared, build: SimBuild, world: World<Sim>) -> Run {
         measurement,
         strategy_bytes: host.strategy.memory_bytes(),
         pamt_pages_end: host.pamt_pages(),
+        censuses: host.censuses(),
         progress: &progress,
         lines: lines::by_object(&book, clock),
         notes,

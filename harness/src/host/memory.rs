@@ -7,10 +7,16 @@ use pamt_strategies::pamt::PamtCache;
 use pamt_strategies::platform::{BulkKind, Platform};
 use pamt_strategies::units::{CpuId, Cycles, NodeId, PAGE_BYTES, PAGES_PER_REGION, Pfn, Region};
 
+use rand_core::Rng;
+use rand_pcg::Pcg64;
+
 use super::page_size::LARGE_PAGES;
 use super::pages::{Buddy, GuestOrder, PairPool, Placement, ZonePlan, Zones, own_pair};
 use super::plan::CACHE_PAGES;
 use super::{HostCosts, HostPlan, Td};
+
+/// Random streams of the page allocators' ageing, apart from those of CPUs.
+const AGEING_STREAM: u128 = 1 << 64;
 
 /// Pages of each kind that are in use when a run ends.
 #[derive(Clone, Copy, Debug, Default)]
@@ -47,8 +53,13 @@ impl<P: Platform> PageAllocator<P> {
         locks: &LockShared<P>,
     ) -> Self {
         let map = &plan.map;
-        let buddies =
-            (0..map.nodes).map(|node| Buddy::new(map.allocator_part(node), map.reserved_tail));
+        let buddies = (0..map.nodes).map(|node| {
+            let mut buddy = Buddy::new(map.allocator_part(node), map.reserved_tail);
+            // One stream of the run's seed a node.
+            let mut random = Pcg64::new(plan.seed.into(), AGEING_STREAM + u128::from(node));
+            buddy.age(plan.ageing, map.aged_pages, || random.next_u64());
+            buddy
+        });
         let zone_plan = ZonePlan {
             batch: plan.pcp_batch,
             high: plan.pcp_high,

@@ -13,14 +13,14 @@ mod td;
 
 use std::sync::Arc;
 
-use pamt_sim::tdx::{Module, TdPages};
+use pamt_sim::tdx::{Census as ModuleCensus, Module, TdPages};
 use pamt_strategies::locks::{LockPlan, LockShared, QRwLock};
 use pamt_strategies::module::{PamtOps, PamtPair, Status, StatusName, TdLeaves};
 use pamt_strategies::pamt::{Env, HostMemory, PamtCache, Strategy};
 use pamt_strategies::platform::{Home, Platform};
 use pamt_strategies::units::{Pfn, Region};
 
-use crate::books::{Books, Depth, Holdings};
+use crate::books::{Books, Census, Depth, Holdings};
 
 pub(crate) use costs::{HostCosts, exponential};
 pub(crate) use kvm::{HostError, STRETCH, share, stretches};
@@ -39,6 +39,11 @@ pub(crate) trait Seam<P: Platform>: PamtOps<P> + TdLeaves<P> {
     fn create_td(&self, cpu: &P::Cpu, pages: &[Pfn]) -> Result<(), Status>;
     /// Brings a TD to TEARDOWN state.
     fn tear_down(&self, cpu: &P::Cpu, tdr: Pfn) -> Result<(), Status>;
+    /// Counts what the module holds while no leaf runs; `None` where that cannot be seen.
+    ///
+    /// # Errors
+    /// One sentence for each of its invariants that is broken.
+    fn audit(&self, cpu: &P::Cpu) -> Option<Result<ModuleCensus, Vec<String>>>;
 }
 
 impl<P: Platform> Seam<P> for Module<P> {
@@ -49,6 +54,12 @@ impl<P: Platform> Seam<P> for Module<P> {
 
     fn tear_down(&self, cpu: &P::Cpu, tdr: Pfn) -> Result<(), Status> {
         self.tear_down_for_setup(cpu, tdr)
+    }
+
+    fn audit(&self, cpu: &P::Cpu) -> Option<Result<ModuleCensus, Vec<String>>> {
+        // A static module has entries for every page of the host: nothing is conserved there, and
+        // looking at all of them takes long.
+        self.config().dynamic.then(|| Self::audit(self, cpu, false))
     }
 }
 
@@ -101,6 +112,16 @@ impl<P: Platform> Host<P> {
         2 * self.books.pairs_held()
     }
 
+    /// Notes what pairs cost in memory now.
+    pub(crate) fn take_census(&self, cpu: &P::Cpu) {
+        self.books.take_census::<P>(cpu);
+    }
+
+    /// All that was noted so.
+    pub(crate) fn censuses(&self) -> Vec<Census> {
+        self.books.censuses()
+    }
+
     /// Ends a run: gives back what the strategy kept on purpose, and checks the books. Called once,
     /// when no other CPU is in a path of this host.
     pub(crate) fn conclude(&self, cpu: &P::Cpu) {
@@ -125,6 +146,31 @@ impl<P: Platform> Host<P> {
                 pairs: self.pamt_pages(),
             },
         );
+        self.check_module(cpu);
+    }
+
+    /// The module agrees with itself, and with the books.
+    fn check_module(&self, cpu: &P::Cpu) {
+        let large = |td: &Td| td.tables[0].leaves().count() as u64 * LARGE_PAGES;
+        let small = |td: &Td| (td.mapped.pages().count() + td.kernel_pages().count()) as u64;
+        let pages: u64 = self.tds.iter().map(|td| large(td) + small(td)).sum();
+        let wrong = match self.module.audit(cpu) {
+            None => Vec::new(),
+            Some(Err(wrong)) => wrong,
+            Some(Ok(census)) => {
+                let held = (census.pages, census.pairs as u64);
+                let booked = (pages, self.books.pairs_held());
+                let told = || {
+                    format!(
+                        "the module holds (pages, pairs) {held:?} at the end, the host {booked:?}"
+                    )
+                };
+                (held != booked).then(told).into_iter().collect()
+            }
+        };
+        for detail in wrong {
+            self.books.unbalanced::<P>(cpu, detail);
+        }
     }
 }
 

@@ -17,6 +17,9 @@ const VCPU_PAGES: u64 = 6;
 /// (PT64_ROOT_MAX_LEVEL = 5).
 pub(crate) const CACHE_PAGES: usize = 10;
 
+/// Memory beyond this age has hardly a free page left.
+const OLDEST: f64 = 0.99;
+
 /// Parameters of the host model that `--set` takes with every workload.
 pub(crate) const PARAMS: &[Param] = &[
     Param {
@@ -24,6 +27,13 @@ pub(crate) const PARAMS: &[Param] = &[
         kind: Kind::Size,
         default: "16GiB",
         help: "physical memory of the host, at least; more is taken when the TDs need it",
+    },
+    Param {
+        name: "ageing",
+        kind: Kind::Fraction,
+        default: "0",
+        help: "age of the page allocator: share of its pages that others hold at random, 0.99 at most; \
+               free ones are scattered among them",
     },
     Param {
         name: "pcp_batch",
@@ -107,6 +117,7 @@ pub(crate) struct HostPlan {
     pub(crate) vcpus: u32,
     pub(crate) pages_per_td: u64,
     pub(crate) page_sizes: PageSizes,
+    pub(crate) ageing: f64,
     pub(crate) guest: Placement,
     pub(crate) pamt: Placement,
     pub(crate) map: MemoryMap,
@@ -170,12 +181,14 @@ impl HostPlan {
             return Err(PlanError::PairInLargePage);
         }
         let pages_per_td = experiment.memory_bytes / PAGE_BYTES;
+        let ageing = settings.fraction("ageing").min(OLDEST);
         let caches = u64::from(vcpus) * CACHE_PAGES as u64;
         let map = MemoryMap::new(&Demand {
             nodes: nodes as u64,
             tds: u64::from(tds),
             pages_per_td,
             large: page_sizes.has_large(),
+            ageing,
             kernel_pages_per_td: TD_PAGES + u64::from(vcpus) * VCPU_PAGES + caches,
             host_bytes: settings.size_bytes("host_memory"),
             guest,
@@ -186,6 +199,7 @@ impl HostPlan {
             vcpus,
             pages_per_td,
             page_sizes,
+            ageing,
             guest,
             pamt,
             map,

@@ -82,6 +82,11 @@ impl Entries {
         }
     }
 
+    /// First pages of all 2 MiB mappings.
+    pub(crate) fn leaves(&self) -> impl Iterator<Item = Pfn> + '_ {
+        (0..self.len()).filter_map(|at| self.leaf(at))
+    }
+
     /// All pages or tables.
     pub(crate) fn pages(&self) -> impl Iterator<Item = Pfn> + Clone + '_ {
         (0..self.len()).filter_map(|at| self.page(at))

@@ -20,22 +20,16 @@ pub(super) static INFO: WorkloadInfo = WorkloadInfo {
                  Each TD's threads live one life after the other, so that all phases overlap.",
     bottleneck: "conversion of pages (AUG, RECLAIM, zeroing); then the strategy's lock",
     unit: "pages",
-    params: &[
-        GUEST,
-        LAUNCH_SOON,
-        ALL_FIRMWARE,
-        OTHERS,
-        NO_PAUSE,
-        WHILE,
-        Param {
-            name: "time",
-            kind: Kind::Duration,
-            default: "100ms",
-            help: "no life begins after this; each TD lives once at least",
-        },
-    ],
+    params: &[GUEST, LAUNCH_SOON, ALL_FIRMWARE, OTHERS, NO_PAUSE, WHILE, TIME],
     usual: Usual::NONE,
     large_first: false,
+};
+
+pub(super) const TIME: Param = Param {
+    name: "time",
+    kind: Kind::Duration,
+    default: "100ms",
+    help: "no life begins after this; each TD lives once at least",
 };
 
 pub(super) fn actors<P: Platform>(
@@ -44,33 +38,40 @@ pub(super) fn actors<P: Platform>(
     progress: &Arc<Progress>,
     settings: &Settings,
 ) -> Vec<Actor<P>> {
-    let churn = Arc::new(Churn::<P> {
-        life: Life::new(build, host, settings),
-        rounds: Rounds::new(build, host.tds.len()),
-        end: P::clock(build).cycles(settings.duration_ns("time")),
-    });
+    let churn = Arc::new(Churn::<P>::new(build, host, settings));
     host.vcpus()
         .map(|(td, index, on)| {
             let (churn, progress, id) = (Arc::clone(&churn), Arc::clone(progress), td.id);
             progress.enlist();
             let body = move |cpu: &P::Cpu| {
-                progress.run(cpu, &churn.life.host, id, || match index {
-                    0 => churn.lead(cpu, id, on),
-                    _ => churn.follow(cpu, id, (index, on)),
-                });
+                progress.run(cpu, &churn.life.host, id, || churn.run(cpu, id, (index, on)));
             };
             Actor { cpu: on, name: format!("td{id}/vcpu{index}"), body: Box::new(body) }
         })
         .collect()
 }
 
-struct Churn<P: Platform> {
+/// What TDs that come and go share.
+pub(super) struct Churn<P: Platform> {
     life: Life<P>,
     rounds: Rounds<P>,
     end: Cycles,
 }
 
 impl<P: Platform> Churn<P> {
+    pub(super) fn new(build: &mut P::Build, host: &Arc<Host<P>>, settings: &Settings) -> Self {
+        Self {
+            life: Life::new(build, host, settings),
+            rounds: Rounds::new(build, host.tds.len()),
+            end: P::clock(build).cycles(settings.duration_ns("time")),
+        }
+    }
+
+    /// The part of a vCPU's thread in all lives of its TD.
+    pub(super) fn run(&self, cpu: &P::Cpu, td: u32, vcpu: (u64, CpuId)) -> Result<u64, HostError> {
+        if vcpu.0 == 0 { self.lead(cpu, td, vcpu.1) } else { self.follow(cpu, td, vcpu) }
+    }
+
     /// The first vCPU's thread creates the TD, calls the others, and destroys it.
     fn lead(&self, cpu: &P::Cpu, td: u32, on: CpuId) -> Result<u64, HostError> {
         let begun = P::now(cpu);

@@ -42,11 +42,25 @@ impl<P: Platform> Life<P> {
         vcpu: (u64, CpuId),
         round: u64,
     ) -> Result<u64, HostError> {
+        self.live_with(cpu, td, vcpu, round, || Ok(()))
+    }
+
+    /// The same; the first vCPU does `work` when the TD has booted.
+    pub(super) fn live_with(
+        &self,
+        cpu: &P::Cpu,
+        td: u32,
+        vcpu: (u64, CpuId),
+        round: u64,
+        work: impl FnOnce() -> Result<(), HostError>,
+    ) -> Result<u64, HostError> {
         let booted = self.boot.run(cpu, td, vcpu, round);
         if vcpu.0 != 0 {
             return booted;
         }
-        self.tear_down(cpu, td).and(booted)
+        self.host.take_census(cpu);
+        let worked = booted.and_then(|pages| work().map(|()| pages));
+        self.tear_down(cpu, td).and(worked)
     }
 
     /// Everything of a TD goes.

@@ -3,14 +3,20 @@
 //! A workload brings the host into its first state (untimed) and gives each CPU its program. It is
 //! generic over the world; which strategy runs under it is not its business.
 
+mod ageing;
+mod balloon;
 mod boot;
 mod boot_teardown;
 mod churn;
 mod conversion_attack;
 mod fault_storm;
+mod flip;
 mod gate;
 mod life;
 mod meeting;
+mod mixed;
+mod neighbour_regions;
+mod same_region;
 mod split_storm;
 mod teardown;
 
@@ -111,6 +117,11 @@ workloads! {
     churn,
     split_storm,
     conversion_attack,
+    mixed,
+    balloon,
+    ageing,
+    same_region,
+    neighbour_regions,
 }
 
 impl WorkloadId {

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use pamt_strategies::platform::{Actor, Platform};
 
 use super::boot::{ALL_FIRMWARE, GUEST, LAUNCH_SOON, NO_PAUSE, OTHERS};
-use super::life::{Life, WHILE};
+use super::churn::{Churn, TIME};
+use super::life::WHILE;
 use super::meeting::Meeting;
 use super::{Progress, Usual, WorkloadInfo};
 use crate::host::{Host, HostError, LARGE_PAGES, Vcpu, exponential};
@@ -29,6 +30,7 @@ pub(super) static INFO: WorkloadInfo = WorkloadInfo {
         OTHERS,
         NO_PAUSE,
         WHILE,
+        Param { default: "0ns", ..TIME },
         Param {
             name: "between",
             kind: Kind::Duration,
@@ -53,33 +55,34 @@ pub(super) fn actors<P: Platform>(
     P::prepare(
         build,
         Box::new(move |cpu| {
-            let populate = |()| prepared.populate(cpu, &prepared.tds[..1]);
-            progressed.prepared(prepared.create_tds(cpu).and_then(populate));
+            let storm = &prepared.tds[..1];
+            let populate = |()| prepared.populate(cpu, storm);
+            progressed.prepared(prepared.create_td(cpu, &storm[0]).and_then(populate));
         }),
     );
-    let life = Arc::new(Life::<P>::new(build, host, settings));
+    let churn = Arc::new(Churn::<P>::new(build, host, settings));
     let gone = Arc::new(Meeting::<P>::new(build, "tds_gone", 1));
     let between = P::clock(build).cycles(settings.duration_ns("between"));
     let splitting = host.vcpus().filter(|(td, index, _)| td.id != STORM || *index == 0);
     splitting
         .map(|(td, index, on)| {
-            let (life, gone) = (Arc::clone(&life), Arc::clone(&gone));
+            let (host, churn, gone) = (Arc::clone(host), Arc::clone(&churn), Arc::clone(&gone));
             let (progress, id) = (Arc::clone(progress), td.id);
             progress.enlist();
             let body = move |cpu: &P::Cpu| {
-                progress.run(cpu, &life.host, id, || {
+                progress.run(cpu, &host, id, || {
                     if id == STORM {
                         let mut vcpu = Vcpu::new(id, on);
-                        let others = u64::from(life.host.plan.tds) - 1;
+                        let others = u64::from(host.plan.tds) - 1;
                         let over = || others > 0 && gone.arrived(cpu, 0) == others;
                         let pause = || {
                             P::sleep_until(cpu, P::now(cpu) + exponential::<P>(cpu, between));
                         };
-                        let outcome = storm(cpu, &life.host, &mut vcpu, &over, &pause);
-                        life.host.retire(cpu, &mut vcpu);
+                        let outcome = storm(cpu, &host, &mut vcpu, &over, &pause);
+                        host.retire(cpu, &mut vcpu);
                         return outcome;
                     }
-                    let outcome = life.live(cpu, id, (index, on), 0);
+                    let outcome = churn.run(cpu, id, (index, on));
                     if index == 0 {
                         gone.arrive(cpu, 0);
                     }

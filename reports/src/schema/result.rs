@@ -116,7 +116,8 @@ pub struct Memory {
     /// Kernel memory of the strategy itself (refcounts, locks), in bytes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub strategy_bytes: Option<u64>,
-    /// 2 MiB regions that hold a backing page and so cannot become a 2 MiB guest mapping.
+    /// 2 MiB regions without a page in use that cannot become a 2 MiB guest mapping, because of a
+    /// pair that was kept or of a backing page in them; the most of all samples.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unmappable_regions_peak: Option<u64>,
 }
@@ -128,6 +129,12 @@ pub struct MemorySample {
     pub at_ns: u64,
     /// PAMT pages held.
     pub pamt_pages: u64,
+    /// PAMT pages that would do if the 4 KiB pages in use were packed into whole regions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pamt_pages_least: Option<u64>,
+    /// 2 MiB regions without a page in use that a pair or a backing page keeps from being mapped whole.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unmappable_regions: Option<u64>,
 }
 
 /// One TD.

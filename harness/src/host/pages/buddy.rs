@@ -35,6 +35,23 @@ impl Buddy {
         }
     }
 
+    /// Memory as after long use: pageblocks are claimed until `wanted` pages in them are free, scattered
+    /// at random; the others, a share of `used`, belong to other users for good.
+    pub(crate) fn age(&mut self, used: f64, wanted: u64, mut random: impl FnMut() -> u64) {
+        let mut free = Vec::new();
+        while (free.len() as u64) < wanted {
+            let Some(region) = self.fresh.next() else { break };
+            let first = region * PAGES_PER_REGION;
+            let pages = first..first + PAGES_PER_REGION - self.reserved_tail;
+            free.extend(pages.filter(|_| (random() >> 11) as f64 / (1_u64 << 53) as f64 >= used));
+        }
+        for left in (1..=free.len()).rev() {
+            let chosen = (random() % left as u64) as usize;
+            self.give(Pfn(free[chosen]));
+            free[chosen] = free[left - 1];
+        }
+    }
+
     /// One page, or none when the node is full.
     pub(crate) fn take(&mut self) -> Option<Pfn> {
         let order = match self.lists.iter().position(|list| !list.is_empty()) {
@@ -149,6 +166,18 @@ mod tests {
         buddy.give_region(Pfn(512));
         assert_eq!(buddy.free_pages(), 512);
         assert_eq!(Buddy::new(0..2, 2).take_region(), None);
+    }
+
+    #[test]
+    fn aged_memory_is_scattered_and_what_others_hold_never_comes_out() {
+        use rand_core::Rng;
+        let mut random = rand_pcg::Pcg64::new(1, 2);
+        let mut buddy = Buddy::new(0..64, 0);
+        buddy.age(0.75, 512, || random.next_u64());
+        let pages: Vec<_> = (0..64).map(|_| buddy.take().expect("free")).collect();
+        let regions: BTreeSet<_> = pages.iter().map(|page| page.region()).collect();
+        assert!(regions.len() > 2, "{regions:?}");
+        assert!(buddy.free_pages() < 64 * 512 - 64, "others hold pages");
     }
 
     #[test]

@@ -137,6 +137,7 @@ mod tests {
             tds,
             pages_per_td,
             large: false,
+            ageing: 0.0,
             kernel_pages_per_td: 64,
             host_bytes: 4096,
             guest,

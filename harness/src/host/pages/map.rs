@@ -25,6 +25,8 @@ pub(crate) struct Demand {
     pub(crate) pages_per_td: u64,
     /// TDs map memory as 2 MiB pages, too.
     pub(crate) large: bool,
+    /// Share of the page allocator's memory that others hold, page by page.
+    pub(crate) ageing: f64,
     /// Pages that the kernel takes for each TD besides guest memory: control and S-EPT pages, caches.
     pub(crate) kernel_pages_per_td: u64,
     /// Least size of the whole memory, in bytes.
@@ -54,6 +56,8 @@ pub(crate) struct MemoryMap {
     pub(crate) pool_regions: u32,
     /// Pages at the end of each region that are kept for the region's own pair.
     pub(crate) reserved_tail: u64,
+    /// Pages of the allocator's part that are free, but scattered, when the run begins.
+    pub(crate) aged_pages: u64,
 }
 
 impl MemoryMap {
@@ -83,7 +87,10 @@ impl MemoryMap {
         // A quarter is slack: per-CPU lists, blocks that fragment, pairs from the same allocator.
         let by_allocator = if fixed_guest { touched - touched.min(guest_regions) } else { touched };
         let fixed = guest_regions + large_regions + pool_regions;
-        let needed = by_allocator + by_allocator / 4 + 64 + fixed;
+        let by_allocator = by_allocator + by_allocator / 4;
+        let aged_pages = if demand.ageing > 0.0 { by_allocator * usable } else { 0 };
+        let spread = (by_allocator as f64 / (1.0 - demand.ageing)).ceil() as u64;
+        let needed = spread + 64 + fixed;
         let asked = demand.host_bytes.div_ceil(demand.nodes * PAGE_BYTES * PAGES_PER_REGION);
         let regions = needed.max(asked).next_multiple_of(REGIONS_PER_WINDOW);
         if regions * demand.nodes * PAGES_PER_REGION > MOST_PAGES {
@@ -98,6 +105,7 @@ impl MemoryMap {
             large_regions: large_regions as u32,
             pool_regions: pool_regions as u32,
             reserved_tail,
+            aged_pages,
         })
     }
 
@@ -144,6 +152,7 @@ mod tests {
             tds: 8,
             pages_per_td: 65536,
             large: true,
+            ageing: 0.0,
             kernel_pages_per_td: 400,
             host_bytes: 16 << 30,
             guest: Placement::UnmovablePcp,

@@ -1,0 +1,70 @@
+//! A page that is mapped and removed over and over, by one thread of each TD: the body of
+//! `same-region` and `neighbour-regions`, which differ in where the page lies.
+
+use std::sync::Arc;
+
+use pamt_strategies::platform::{Actor, Platform};
+
+use super::Progress;
+use crate::host::{Host, HostError, Vcpu, exponential};
+use crate::params::{Kind, Param, Settings};
+
+/// The guest page that flips: the first.
+const PAGE: u64 = 0;
+
+pub(super) const PARAMS: &[Param] = &[
+    Param {
+        name: "rounds",
+        kind: Kind::Count { min: 1, max: 1_000_000 },
+        default: "500",
+        help: "how often each TD maps and removes its page",
+    },
+    Param {
+        name: "guest",
+        kind: Kind::Duration,
+        default: "1us",
+        help: "mean of the exponential time before each fault",
+    },
+];
+
+pub(super) fn actors<P: Platform>(
+    build: &mut P::Build,
+    host: &Arc<Host<P>>,
+    progress: &Arc<Progress>,
+    settings: &Settings,
+) -> Vec<Actor<P>> {
+    let (prepared, progressed) = (Arc::clone(host), Arc::clone(progress));
+    P::prepare(build, Box::new(move |cpu| progressed.prepared(prepared.create_tds(cpu))));
+    let guest = P::clock(build).cycles(settings.duration_ns("guest"));
+    let rounds = settings.count("rounds");
+    host.vcpus()
+        .filter(|(_, index, _)| *index == 0)
+        .map(|(td, _, on)| {
+            let (host, progress, id) = (Arc::clone(host), Arc::clone(progress), td.id);
+            progress.enlist();
+            let body = move |cpu: &P::Cpu| {
+                progress.run(cpu, &host, id, || {
+                    let mut vcpu = Vcpu::new(id, on);
+                    let pause = || {
+                        P::sleep_until(cpu, P::now(cpu) + exponential::<P>(cpu, guest));
+                    };
+                    let outcome = (0..rounds).try_for_each(|_| flip(cpu, &host, &mut vcpu, &pause));
+                    host.retire(cpu, &mut vcpu);
+                    outcome.map(|()| rounds)
+                });
+            };
+            Actor { cpu: on, name: format!("td{id}/vcpu0"), body: Box::new(body) }
+        })
+        .collect()
+}
+
+fn flip<P: Platform>(
+    cpu: &P::Cpu,
+    host: &Host<P>,
+    vcpu: &mut Vcpu,
+    pause: &dyn Fn(),
+) -> Result<(), HostError> {
+    pause();
+    host.fault(cpu, vcpu, PAGE)?;
+    host.remove_guest(cpu, vcpu.td, PAGE..PAGE + 1)
+}

@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::sync::atomic::{AtomicU32, AtomicU64};
 
 use pamt_reports::schema::{Document, Verdict};
-use pamt_sim::tdx::Module;
+use pamt_sim::tdx::{Census, Module};
 use pamt_sim::{Sim, SimCpu};
 use pamt_strategies::module::{Leaf, PamtOps, PamtPair, Regs, Status, TdLeaves};
 use pamt_strategies::pamt::{Env, PamtCache, PamtError, Strategy};
@@ -256,6 +256,10 @@ impl Seam<Sim> for Planted {
 
     fn tear_down(&self, cpu: &SimCpu, tdr: Pfn) -> Result<(), Status> {
         self.module.tear_down(cpu, tdr)
+    }
+
+    fn audit(&self, _: &SimCpu) -> Option<Result<Census, Vec<String>>> {
+        None
     }
 }
 

@@ -1,9 +1,10 @@
 //! The peers' model (`benches/peers/README.md`) on the event engine: N processes share one FIFO lock.
 //! Prints `handovers cpu_seconds virtual_ns`.
 //!
-//! The queue is host data, as in the peers. Its order is that of LOCK XADDs on one simulated word, and
-//! each process waits on a word of its own: unlike in the peers, those lines and their transfers are
-//! modelled, and all statistics are on.
+//! The queue is host data, as in the peers. `events` is their model: a process holds, works and waits by
+//! timed waits and kicks, and no memory is modelled (a kick takes its target an IPI's time). `lines` makes
+//! of it what pamt-bench simulates otherwise: the order is that of LOCK XADDs on one simulated word, each
+//! process waits on a word of its own, and the transfers of their lines are modelled.
 
 use std::collections::VecDeque;
 use std::process::ExitCode;
@@ -21,6 +22,7 @@ const PARALLEL_NS: f64 = 1000.0;
 /// Processes in line, and hand-overs so far.
 #[derive(Default)]
 struct Line {
+    held: bool,
     waiting: VecDeque<usize>,
     handovers: u64,
 }
@@ -41,7 +43,33 @@ impl Shared {
         self.line.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn process(&self, cpu: &SimCpu, me: usize, hold: Cycles, parallel: Cycles) {
+    fn by_events(&self, cpu: &SimCpu, me: usize, hold: Cycles, parallel: Cycles) {
+        loop {
+            if std::mem::replace(&mut self.line().held, true) {
+                self.line().waiting.push_back(me);
+                Sim::sleep_until(cpu, Cycles(u64::MAX));
+            }
+            Sim::sleep_until(cpu, Sim::now(cpu) + hold);
+            let (next, done) = self.hand_over();
+            match next {
+                Some(next) => Sim::kick(cpu, CpuId(next as u16)),
+                None => self.line().held = false,
+            }
+            if done {
+                return;
+            }
+            Sim::sleep_until(cpu, Sim::now(cpu) + parallel);
+        }
+    }
+
+    /// Counts; returns who is next, and whether that is all.
+    fn hand_over(&self) -> (Option<usize>, bool) {
+        let mut line = self.line();
+        line.handovers += 1;
+        (line.waiting.pop_front(), line.handovers >= self.handovers)
+    }
+
+    fn by_lines(&self, cpu: &SimCpu, me: usize, hold: Cycles, parallel: Cycles) {
         loop {
             if self.users.fetch_add(cpu, 0, 1, Ordering::Acquire) != 0 {
                 self.line().waiting.push_back(me);
@@ -50,11 +78,7 @@ impl Shared {
             }
             Sim::work(cpu, hold);
             self.users.fetch_sub(cpu, 0, 1, Ordering::Release);
-            let (next, done) = {
-                let mut line = self.line();
-                line.handovers += 1;
-                (line.waiting.pop_front(), line.handovers >= self.handovers)
-            };
+            let (next, done) = self.hand_over();
             if let Some(next) = next {
                 self.granted.store(cpu, next, 1, Ordering::Release);
             }
@@ -78,7 +102,11 @@ fn machine() -> Result<Profile, ProfileError> {
     profile.with_topology(topology)
 }
 
-fn simulate(processes: usize, handovers: u64) -> Result<(), Box<dyn std::error::Error>> {
+fn simulate(
+    lines: bool,
+    processes: usize,
+    handovers: u64,
+) -> Result<(), Box<dyn std::error::Error>> {
     let profile = machine()?;
     let mut build = SimBuild::new(&profile, SimOptions::default())?;
     let clock = Sim::clock(&build);
@@ -96,7 +124,13 @@ fn simulate(processes: usize, handovers: u64) -> Result<(), Box<dyn std::error::
         Actor {
             cpu: CpuId(me as u16),
             name: format!("process {me}"),
-            body: Box::new(move |cpu: &SimCpu| shared.process(cpu, me, hold, parallel)),
+            body: Box::new(move |cpu: &SimCpu| {
+                if lines {
+                    shared.by_lines(cpu, me, hold, parallel);
+                } else {
+                    shared.by_events(cpu, me, hold, parallel);
+                }
+            }),
         }
     });
     let actors = actors.collect();
@@ -111,12 +145,16 @@ fn simulate(processes: usize, handovers: u64) -> Result<(), Box<dyn std::error::
 }
 
 fn main() -> ExitCode {
-    let args: Vec<u64> = std::env::args().skip(1).filter_map(|arg| arg.parse().ok()).collect();
-    let [processes, handovers] = args[..] else {
-        eprintln!("usage: fifo_lock PROCESSES HANDOVERS");
+    let args: Vec<String> = std::env::args().skip(1).collect();
+    let [model, processes, handovers] = &args[..] else {
+        eprintln!("usage: fifo_lock events|lines PROCESSES HANDOVERS");
         return ExitCode::from(2);
     };
-    match simulate(processes as usize, handovers) {
+    let (Ok(processes), Ok(handovers)) = (processes.parse(), handovers.parse()) else {
+        eprintln!("fifo_lock: PROCESSES and HANDOVERS are numbers");
+        return ExitCode::from(2);
+    };
+    match simulate(model == "lines", processes, handovers) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("fifo_lock: {error}");

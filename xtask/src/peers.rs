@@ -78,9 +78,11 @@ fn build() -> Result<Vec<Peer>, String> {
         &target,
     ])?;
 
+    let own = || String::from("target/release/examples/fifo_lock");
     let peer = |name, handovers, line: &[String]| Peer { name, handovers, line: line.to_vec() };
     Ok(vec![
-        peer("pamt-bench", 5_000_000, &["target/release/examples/fifo_lock".into()]),
+        peer("pamt-bench", 5_000_000, &[own(), "events".into()]),
+        peer("with lines", 2_000_000, &[own(), "lines".into()]),
         peer("systemc", 2_000_000, &[path("systemc")]),
         peer("nexosim", 500_000, &[path("nexosim/release/peer-nexosim")]),
         peer(

@@ -10,6 +10,7 @@ pub mod check;
 pub mod cli;
 pub mod exec;
 pub mod experiment;
+pub mod fidelity;
 pub mod host;
 pub mod lockbench;
 pub mod params;

@@ -9,6 +9,7 @@ pub mod conclude;
 pub mod csv;
 pub mod exit;
 pub mod export;
+pub mod fidelity;
 pub mod figure;
 pub mod gate;
 pub mod html;

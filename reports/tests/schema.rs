@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 use pamt_reports::csv;
 use pamt_reports::schema::{
     Correctness, Document, Experiment, LineCounts, LineRow, LockBenchDocument, LockBenchRow,
-    LockRow, ObjectRow, OpRow, Provenance, ReadError, Run, RunResult, SCHEMA_VERSION, json_schema,
-    lock_bench_schema,
+    LockRow, ObjectRow, OpRow, Provenance, ReadError, Run, RunResult, SCHEMA_VERSION,
+    fidelity_schema, json_schema, lock_bench_schema,
 };
 use serde_json::Value;
 
@@ -154,4 +154,15 @@ fn the_csv_of_lock_rows_has_the_columns_that_scripts_rely_on() {
         "lock,threads,critical_ns,parallel_ns,ns_per_acquire,fairness_jain,\
          transfers_per_acquire,machine,seed,backend\nmcs,4,200,1000,400,0.75,,spr-2s,1,sim\n"
     );
+}
+
+#[test]
+fn the_checked_in_schema_of_fidelity_reports_is_the_one_of_the_types() {
+    let path = schema_path().with_file_name("fidelity.schema.json");
+    if std::env::var_os("UPDATE_SCHEMA").is_some() {
+        std::fs::write(path, fidelity_schema()).expect("writable checkout");
+        return;
+    }
+    let checked_in = std::fs::read_to_string(path).unwrap_or_default();
+    assert!(checked_in == fidelity_schema(), "run with UPDATE_SCHEMA=1 and commit the file");
 }

@@ -89,9 +89,9 @@ enum LockBackend {
 
 /// `--threads`.
 #[derive(Clone, Debug, PartialEq, Eq)]
-struct ThreadCounts(Vec<usize>);
+pub(super) struct ThreadCounts(pub(super) Vec<usize>);
 
-fn thread_counts(text: &str) -> Result<ThreadCounts, String> {
+pub(super) fn thread_counts(text: &str) -> Result<ThreadCounts, String> {
     let wrong = |part: &str| {
         format!("`{part}` is neither a number from 1 nor a range such as 1-8 or 8-64:8")
     };

@@ -19,6 +19,7 @@ mod report;
 mod run;
 mod seamcall;
 mod sweep;
+mod validate;
 
 use std::panic;
 use std::process::ExitCode;
@@ -29,6 +30,7 @@ use pamt_reports::exit::Exit;
 use thiserror::Error;
 
 use crate::exec::RunError;
+use crate::fidelity::rows::RowsError;
 use crate::lockbench::LockRunError;
 
 /// Lock-strategy benchmarking harness and simulator for Intel TDX Dynamic PAMT
@@ -53,6 +55,8 @@ enum Command {
     Run(run::RunArgs),
     /// Lock microbenchmark: acquire, hold, release, wait; time an acquisition for each number of threads
     Lock(lock::LockArgs),
+    /// Error of the simulated machine against curves that others measured
+    Validate(validate::ValidateArgs),
     /// What there is, a line each; with a name, one of them explained
     List(list::ListArgs),
     /// Explore the interleavings of a strategy against the module model
@@ -84,6 +88,9 @@ pub(crate) enum CliError {
     /// An experiment.
     #[error(transparent)]
     Run(#[from] RunError),
+    /// Measured rows.
+    #[error(transparent)]
+    Rows(#[from] RowsError),
     /// The lock benchmark.
     #[error(transparent)]
     Lock(#[from] LockRunError),
@@ -110,7 +117,7 @@ impl CliError {
         match self {
             Self::Run(error) => error.exit(),
             Self::Lock(error) => error.exit(),
-            Self::Usage(_) => Exit::Usage,
+            Self::Usage(_) | Self::Rows(_) => Exit::Usage,
             Self::Ended(exit, _) => *exit,
             Self::Io { .. } => Exit::Io,
         }
@@ -157,6 +164,7 @@ fn dispatch(cli: Cli) -> Result<Exit, CliError> {
         None => run::execute(&cli.run),
         Some(Command::Run(args)) => run::execute(&args),
         Some(Command::Lock(args)) => lock::execute(&args),
+        Some(Command::Validate(args)) => validate::execute(&args),
         Some(Command::List(args)) => list::execute(&args),
         Some(Command::Check(args)) => check::execute(&args),
         Some(Command::Report(args)) => report::execute(&args),

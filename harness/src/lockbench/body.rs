@@ -48,6 +48,20 @@ pub(super) struct Plan {
     pub(super) stop: Stop,
     /// `Stop::After`, in cycles.
     pub(super) deadline: u64,
+    /// Threads start within this many cycles.
+    pub(super) skew: u64,
+}
+
+/// What the loop costs beside the work that it is told to do.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(super) struct LoopCost {
+    /// While the lock is held.
+    pub(super) hold_ns: f64,
+    /// Between release and acquire.
+    pub(super) loop_ns: f64,
+    /// Threads start within this time, at random: in a world that could start all in one cycle, a lock
+    /// that serves in order of arrival would serve siblings one after the other for ever.
+    pub(super) skew_ns: f64,
 }
 
 impl Length {
@@ -61,8 +75,8 @@ impl Length {
 }
 
 impl Plan {
-    /// The plan of `bench` in a world whose clock runs at `ghz`.
-    pub(super) fn new(bench: &LockBench, ghz: f64) -> Self {
+    /// The plan of `bench` in a world whose clock runs at `ghz`, and whose loop has to be given a cost.
+    pub(super) fn new(bench: &LockBench, ghz: f64, cost: LoopCost) -> Self {
         let span = |length: Length, more: f64| match length {
             Length::Constant(ns) => Span { cycles: (ns + more) * ghz, random: false },
             Length::Exponential(ns) => Span { cycles: (ns + more) * ghz, random: true },
@@ -72,10 +86,11 @@ impl Plan {
             Stop::After(ns) => (ns as f64 * ghz) as u64,
         };
         Self {
-            critical: span(bench.critical, bench.hold_overhead_ns),
-            parallel: span(bench.parallel, bench.overhead_ns),
+            critical: span(bench.critical, cost.hold_ns),
+            parallel: span(bench.parallel, cost.loop_ns),
             stop: bench.stop,
             deadline,
+            skew: (cost.skew_ns * ghz) as u64,
         }
     }
 }
@@ -102,6 +117,7 @@ impl<P: Platform, L: Lock<P>> Guarded<P> for Own<L> {
 pub(super) struct Done {
     pub(super) thread: usize,
     pub(super) acquires: u64,
+    pub(super) start: Cycles,
     pub(super) end: Cycles,
 }
 
@@ -112,14 +128,18 @@ pub(super) fn hammer<P: Platform, G: Guarded<P>>(
     plan: &Plan,
     thread: usize,
 ) -> Done {
+    if plan.skew > 0 {
+        P::work(cpu, Cycles(P::random(cpu) % plan.skew));
+    }
+    let start = P::now(cpu);
     let mut acquires = 0;
     loop {
         let go_on = match plan.stop {
             Stop::Acquires(n) => acquires < n,
-            Stop::After(_) => P::now(cpu).0 < plan.deadline,
+            Stop::After(_) => P::now(cpu).0 < start.0 + plan.deadline,
         };
         if !go_on {
-            return Done { thread, acquires, end: P::now(cpu) };
+            return Done { thread, acquires, start, end: P::now(cpu) };
         }
         P::observe(cpu, Observation::Begin(Op::LockAcquire));
         lock.guarded(cpu, || work::<P>(cpu, plan.critical));

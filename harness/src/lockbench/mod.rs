@@ -82,10 +82,6 @@ pub struct LockBench {
     pub critical: Length,
     /// Time between release and the next acquire.
     pub parallel: Length,
-    /// What the loop itself costs while it is held, beside `critical`, in ns; simulated runs only.
-    pub hold_overhead_ns: f64,
-    /// What the loop itself costs beside `parallel`, in ns; simulated runs only.
-    pub overhead_ns: f64,
     /// When a thread stops.
     pub stop: Stop,
     /// Which CPUs, in which order.
@@ -103,8 +99,6 @@ impl LockBench {
             threads,
             critical: Length::Constant(0.0),
             parallel: Length::Constant(0.0),
-            hold_overhead_ns: 0.0,
-            overhead_ns: 0.0,
             stop: Stop::Acquires(1000),
             pin: PinOrder::default(),
             seed: 1,

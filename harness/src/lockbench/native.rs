@@ -8,7 +8,7 @@ use pamt_strategies::platform::Platform;
 use pamt_strategies::platform::native::{self, Native, NativeBuild, NativeOptions, host_cpus};
 use pamt_strategies::units::CpuId;
 
-use super::body::{Done, Guarded, Own, Plan, hammer};
+use super::body::{Done, Guarded, LoopCost, Own, Plan, hammer};
 use super::contenders::ContenderVisitor;
 use super::{LockBench, LockRow, LockRunError, Subject};
 
@@ -29,7 +29,7 @@ pub fn run_native(bench: &LockBench, oversubscribe: bool) -> Result<LockRow, Loc
     let options =
         NativeOptions { pin, record: false, ..NativeOptions::new(bench.threads, bench.seed) };
     let mut build = NativeBuild::new(options)?;
-    let plan = Plan::new(bench, Native::clock(&build).ghz());
+    let plan = Plan::new(bench, Native::clock(&build).ghz(), LoopCost::default());
     let results = Results::default();
     let spawn = Spawn { threads: bench.threads, plan, results: Arc::clone(&results) };
     let actors = match bench.lock {
@@ -41,7 +41,7 @@ pub fn run_native(bench: &LockBench, oversubscribe: bool) -> Result<LockRow, Loc
     };
     let out = native::run(build, actors)?;
     let done = std::mem::take(&mut *results.lock().unwrap_or_else(PoisonError::into_inner));
-    Ok(LockRow::new(done, out.elapsed, out.clock))
+    Ok(LockRow::new(done, out.clock))
 }
 
 type Results = Arc<Mutex<Vec<Done>>>;

@@ -8,7 +8,7 @@ use pamt_strategies::locks::{Lock, LockPlan, LockShared, LockVisitor, visit};
 use pamt_strategies::platform::{Actor, Platform};
 use pamt_strategies::units::CpuId;
 
-use super::body::{Done, Own, Plan, hammer};
+use super::body::{Done, LoopCost, Own, Plan, hammer};
 use super::{LockBench, LockRow, LockRunError, Subject};
 
 type Results = Arc<Mutex<Vec<Done>>>;
@@ -35,13 +35,22 @@ pub fn run_simulated(profile: &Profile, bench: &LockBench) -> Result<LockRow, Lo
     }
     let options = SimOptions { seed: bench.seed, ..SimOptions::default() };
     let mut build = SimBuild::new(profile, options)?;
-    let plan = Plan::new(bench, Sim::clock(&build).ghz());
+    let plan = Plan::new(bench, Sim::clock(&build).ghz(), loop_cost(profile));
     let results: Results = Arc::default();
     let shared = LockShared::new(&mut build);
     let visitor = Spawn { bench, plan, cpus: &cpus, results: results.clone() };
     let actors = visit(kind, &mut build, &LockPlan::new("lock", 1), &shared, visitor);
     let out = run(build, actors);
     row(profile, &out, &results)
+}
+
+/// About what it takes to tell fifty spinning threads, one after the other, that the run begins.
+const START_SKEW_NS: f64 = 1000.0;
+
+/// The calibration of the instrument; nothing where the profile has none.
+fn loop_cost(profile: &Profile) -> LoopCost {
+    let ns = |key| profile.value(key).map_or(0.0, |value| value.v);
+    LoopCost { hold_ns: ns("bench.hold_ns"), loop_ns: ns("bench.loop_ns"), skew_ns: START_SKEW_NS }
 }
 
 struct Spawn<'a> {
@@ -78,7 +87,7 @@ fn row(profile: &Profile, out: &SimOutcome, results: &Results) -> Result<LockRow
         return Err(LockRunError::Deadlock(all.join("; ")));
     }
     let done = std::mem::take(&mut *results.lock().unwrap_or_else(PoisonError::into_inner));
-    let row = LockRow::new(done, out.elapsed, profile.clock());
+    let row = LockRow::new(done, profile.clock());
     let transfers: u64 = out.lines.objects.iter().map(|object| object.counters.transfers()).sum();
     let transfers = transfers as f64 / row.acquires.max(1) as f64;
     Ok(LockRow { transfers_per_acquire: Some(transfers), ..row })

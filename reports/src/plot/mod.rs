@@ -5,10 +5,12 @@
 
 mod bars;
 mod chart;
+mod fidelity;
 mod heat;
 
 pub use bars::{Bar, Bars, Segment};
 pub use chart::{Axis, Chart, Scale, Series, Unit};
+pub use fidelity::fidelity;
 pub use heat::Heat;
 
 /// Okabe and Ito's palette without yellow (too faint on white) and black (that is the text's).

@@ -10,6 +10,7 @@
 mod correctness;
 mod document;
 mod experiment;
+mod fidelity;
 mod lines;
 mod lock_bench;
 mod locks;
@@ -20,6 +21,7 @@ mod result;
 pub use correctness::{Correctness, HistoryRow, Verdict, ViolationRow};
 pub use document::{Document, ReadError, Run, SCHEMA_VERSION, json_schema, sorted, written};
 pub use experiment::{Comparability, Experiment, Provenance};
+pub use fidelity::{FidelityCurve, FidelityDocument, FidelityPoint, fidelity_schema};
 pub use lines::{FieldRow, LineCounts, LineRow, ObjectRow, TransferRow};
 pub use lock_bench::{Distribution, LockBenchDocument, LockBenchRow, lock_bench_schema};
 pub use locks::{ContentionPoint, Handoffs, LockRow};

@@ -1,5 +1,6 @@
 //! Results as plain text: the terminal's tables, Markdown for pull requests.
 
+pub mod fidelity;
 pub mod lock_bench;
 pub mod markdown;
 mod sections;

@@ -50,7 +50,7 @@ use Needed::{Always, ManyGroups, ManyLlcs, ManySockets, Optional};
 
 /// Every key that a profile may have, by section.
 pub fn keys() -> impl Iterator<Item = &'static KeySpec> {
-    MACHINE.iter().chain(HOST).chain(TDX)
+    MACHINE.iter().chain(BENCH).chain(HOST).chain(TDX)
 }
 
 /// The host kernel's own work between memory accesses, locks and SEAMCALLs. A profile that gives none
@@ -68,6 +68,14 @@ static HOST: &[KeySpec] = &[
     key("host.ipi_round_trip_ns", 0.0, 1e6, Optional, "interrupting the vCPUs of a TD and waiting until they have left the guest"),
     key("host.lock_debug_ns", 0.0, 10_000.0, Optional, "lock debugging, an acquisition and release; without it the kernel does not debug its locks"),
     key("host.partial_write_erratum", 0.0, 1.0, Optional, "1 where pages of TDs must be cleared by MOVDIR64B before the host uses them (SPR, EMR), else 0"),
+];
+
+/// What the loop of a lock benchmark costs beside the work that it is told to do: the calibration of the
+/// instrument that measured a host's curves. A profile that gives none has a loop that costs nothing.
+#[rustfmt::skip]
+static BENCH: &[KeySpec] = &[
+    key("bench.hold_ns", 0.0, 1000.0, Optional, "loop of the lock benchmark while the lock is held; 0 where it is not given"),
+    key("bench.loop_ns", 0.0, 1000.0, Optional, "loop of the lock benchmark between release and acquire; 0 where it is not given"),
 ];
 
 /// The TDX module's own work between memory accesses. A profile that gives none takes those of

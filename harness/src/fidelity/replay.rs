@@ -1,0 +1,92 @@
+//! The benchmark at each published point, and the baselines beside it.
+
+use std::collections::BTreeMap;
+
+use pamt_reports::schema::{FidelityCurve, FidelityPoint};
+use pamt_sim::machine::Profile;
+use pamt_strategies::locks::LockKindId;
+use rayon::prelude::*;
+
+use super::baselines::{Law, Setting};
+use super::rows::PublishedRow;
+use crate::lockbench::{Length, LockBench, LockRunError, PinOrder, Stop, Subject, run_simulated};
+
+/// Locks whose unseen rows make the claim. The CAS-loop counter and osq, whose algorithm is not
+/// documented well enough, are shown apart.
+const COUNTING: [LockKindId; 4] =
+    [LockKindId::Tas, LockKindId::Ticket, LockKindId::QSpinLock, LockKindId::Refcount];
+
+/// Choices of a replay.
+#[derive(Clone, Debug)]
+pub struct ReplayOptions {
+    /// Acquisitions of each thread.
+    pub acquires: u64,
+    /// Order of CPUs on the host.
+    pub pin: PinOrder,
+    /// Seed.
+    pub seed: u64,
+}
+
+/// Runs the benchmark with `profile` at every row (all of one host) and sorts the points into curves.
+///
+/// # Errors
+/// A row has more threads than the profile has CPUs.
+pub fn replay(
+    profile: &Profile,
+    rows: &[PublishedRow],
+    options: &ReplayOptions,
+) -> Result<Vec<FidelityCurve>, LockRunError> {
+    let points: Result<Vec<FidelityPoint>, LockRunError> =
+        rows.par_iter().map(|row| point(profile, row, options)).collect();
+    // Times are in whole ns in the data; bits order as the numbers do.
+    let mut curves: BTreeMap<(LockKindId, u64, u64), FidelityCurve> = BTreeMap::new();
+    for (row, point) in rows.iter().zip(points?) {
+        let key = (row.lock, row.critical_ns.to_bits(), row.parallel_ns.to_bits());
+        let empty = || FidelityCurve {
+            counts: COUNTING.contains(&row.lock),
+            critical_ns: row.critical_ns,
+            host: row.host.clone(),
+            lock: row.lock.info().name.to_owned(),
+            machine: profile.name().to_owned(),
+            parallel_ns: row.parallel_ns,
+            points: Vec::new(),
+        };
+        curves.entry(key).or_insert_with(empty).points.push(point);
+    }
+    let mut curves: Vec<FidelityCurve> = curves.into_values().collect();
+    for curve in &mut curves {
+        curve.points.sort_by_key(|point| point.threads);
+    }
+    Ok(curves)
+}
+
+fn point(
+    profile: &Profile,
+    row: &PublishedRow,
+    options: &ReplayOptions,
+) -> Result<FidelityPoint, LockRunError> {
+    let bench = LockBench {
+        critical: Length::Constant(row.critical_ns),
+        parallel: Length::Constant(row.parallel_ns),
+        stop: Stop::Acquires(options.acquires),
+        pin: options.pin.clone(),
+        seed: options.seed,
+        ..LockBench::new(Subject::Own(row.lock), row.threads)
+    };
+    let law = Law::of(row.lock);
+    let setting = Setting {
+        critical_ns: row.critical_ns,
+        parallel_ns: row.parallel_ns,
+        threads: row.threads,
+    };
+    Ok(FidelityPoint {
+        birth_death_ns: law.and_then(|law| law.birth_death(setting)),
+        fitted: row.may_be_fitted(),
+        fixed_point_ns: law.map(|law| law.fixed_point(setting)),
+        max_ns: row.max_ns,
+        min_ns: row.min_ns,
+        modelled_ns: run_simulated(profile, &bench)?.ns_per_acquire,
+        threads: row.threads as u64,
+        truth_ns: row.ns,
+    })
+}

@@ -13,6 +13,8 @@ pub mod experiment;
 pub mod fidelity;
 pub mod host;
 pub mod lockbench;
+pub mod machine_fit;
+pub mod machine_schema;
 pub mod params;
 pub mod quantity;
 pub mod seamcall;

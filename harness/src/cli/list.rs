@@ -107,7 +107,7 @@ impl ListKind {
             Self::Locks => LOCKS.iter().map(lock).chain(CONTENDERS.iter().map(contender)).collect(),
             Self::Workloads => WORKLOADS.iter().map(|info| workload(info)).collect(),
             Self::Machines => {
-                let machines = Profile::builtins().map(|(name, _)| machine(name));
+                let machines = Profile::builtins().map(|(name, _)| builtin(name));
                 machines.collect::<Result<_, _>>()?
             }
             Self::Placements => PLACEMENTS.iter().map(placement).collect(),
@@ -221,15 +221,24 @@ fn workload(info: &'static WorkloadInfo) -> Entry {
     Entry { name: info.name, summary: info.summary.to_owned(), explained: sheet.0 }
 }
 
-fn machine(name: &'static str) -> Result<Entry, CliError> {
-    let profile = match Profile::builtin(name) {
+/// A built-in machine; one that is refused is listed with its remedy.
+fn builtin(name: &'static str) -> Result<Entry, CliError> {
+    let (summary, explained) = match Profile::builtin(name) {
         Err(ProfileError::Refused { reason, .. }) => {
             let summary = "refused: it must be calibrated first".to_owned();
             let explained = Sheet::new(name, &summary).row("remedy", &reason).0;
-            return Ok(Entry { name, summary, explained });
+            (summary, explained)
         }
-        other => other.map_err(crate::exec::RunError::from)?,
+        other => {
+            let profile = other.map_err(crate::exec::RunError::from)?;
+            (profile.description().to_owned(), machine(&profile))
+        }
     };
+    Ok(Entry { name, summary, explained })
+}
+
+/// A machine explained: shape, notes, every value with its kind and source.
+pub(super) fn machine(profile: &Profile) -> String {
     let topology = profile.topology();
     let shape = format!(
         "{} sockets, {} cores, {} CPUs, {} NUMA nodes",
@@ -238,7 +247,7 @@ fn machine(name: &'static str) -> Result<Entry, CliError> {
         topology.cpus(),
         topology.nodes()
     );
-    let mut sheet = Sheet::new(name, profile.description()).row("shape", &shape);
+    let mut sheet = Sheet::new(profile.name(), profile.description()).row("shape", &shape);
     for note in profile.notes() {
         sheet = sheet.row("note", note);
     }
@@ -249,7 +258,7 @@ fn machine(name: &'static str) -> Result<Entry, CliError> {
         let (v, kind, source) = (value.v, value.kind.name(), &value.source);
         sheet = sheet.row(key, &format!("{v}{range} ({kind}{from}): {source}"));
     }
-    Ok(Entry { name, summary: profile.description().to_owned(), explained: sheet.0 })
+    sheet.0
 }
 
 fn placement(info: &'static crate::host::PlacementInfo) -> Entry {

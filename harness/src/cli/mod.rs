@@ -13,6 +13,7 @@ mod hw;
 mod interrupt;
 mod list;
 mod lock;
+mod machine;
 mod output;
 mod progress;
 mod report;
@@ -32,6 +33,7 @@ use thiserror::Error;
 use crate::exec::RunError;
 use crate::fidelity::rows::RowsError;
 use crate::lockbench::LockRunError;
+use crate::machine_fit::FitError;
 
 /// Lock-strategy benchmarking harness and simulator for Intel TDX Dynamic PAMT
 #[derive(Debug, Parser)]
@@ -57,6 +59,9 @@ enum Command {
     Lock(lock::LockArgs),
     /// Error of the simulated machine against curves that others measured
     Validate(validate::ValidateArgs),
+    /// Machine profiles: fit one to measured lock rows, or show one
+    #[command(subcommand)]
+    Machine(machine::MachineCommand),
     /// What there is, a line each; with a name, one of them explained
     List(list::ListArgs),
     /// Explore the interleavings of a strategy against the module model
@@ -88,6 +93,9 @@ pub(crate) enum CliError {
     /// An experiment.
     #[error(transparent)]
     Run(#[from] RunError),
+    /// A fit.
+    #[error(transparent)]
+    Fit(#[from] FitError),
     /// Measured rows.
     #[error(transparent)]
     Rows(#[from] RowsError),
@@ -117,7 +125,7 @@ impl CliError {
         match self {
             Self::Run(error) => error.exit(),
             Self::Lock(error) => error.exit(),
-            Self::Usage(_) | Self::Rows(_) => Exit::Usage,
+            Self::Usage(_) | Self::Rows(_) | Self::Fit(_) => Exit::Usage,
             Self::Ended(exit, _) => *exit,
             Self::Io { .. } => Exit::Io,
         }
@@ -165,6 +173,7 @@ fn dispatch(cli: Cli) -> Result<Exit, CliError> {
         Some(Command::Run(args)) => run::execute(&args),
         Some(Command::Lock(args)) => lock::execute(&args),
         Some(Command::Validate(args)) => validate::execute(&args),
+        Some(Command::Machine(command)) => machine::execute(&command),
         Some(Command::List(args)) => list::execute(&args),
         Some(Command::Check(args)) => check::execute(&args),
         Some(Command::Report(args)) => report::execute(&args),

@@ -37,9 +37,12 @@ pub(super) struct ValidateArgs {
     /// Acquisitions of each thread; the shipped rows are of 5000
     #[arg(long, value_name = "N", default_value_t = 1000, value_parser = clap::value_parser!(u64).range(1..))]
     acquires: u64,
-    /// Seed
+    /// Seed of the first run
     #[arg(long, value_name = "N", default_value_t = 1)]
     seed: u64,
+    /// Runs of each point, of which the median counts; the shipped rows are of 9
+    #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u64).range(1..))]
+    runs: u64,
     /// Form of the result on standard output
     #[arg(long, value_enum, default_value_t)]
     format: Format,
@@ -98,7 +101,8 @@ impl ValidateArgs {
     fn curves(&self, machine: &str, rows: &[PublishedRow]) -> Result<Vec<FidelityCurve>, CliError> {
         let profile = exec::machine(machine)?;
         let pin = PinOrder::parse(&self.pin).map_err(LockRunError::from)?;
-        let options = ReplayOptions { acquires: self.acquires, pin, seed: self.seed };
+        let options =
+            ReplayOptions { acquires: self.acquires, pin, seed: self.seed, runs: self.runs };
         Ok(replay(&profile, rows, &options)?)
     }
 }

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use pamt_reports::schema::{FidelityCurve, FidelityPoint};
+use pamt_reports::stats::median;
 use pamt_sim::machine::Profile;
 use pamt_strategies::locks::LockKindId;
 use rayon::prelude::*;
@@ -23,8 +24,11 @@ pub struct ReplayOptions {
     pub acquires: u64,
     /// Order of CPUs on the host.
     pub pin: PinOrder,
-    /// Seed.
+    /// First seed.
     pub seed: u64,
+    /// Runs, each with the next seed, of which the median counts, as in the published rows: a queue lock
+    /// freezes the order in which its threads began.
+    pub runs: u64,
 }
 
 /// Runs the benchmark with `profile` at every row (all of one host) and sorts the points into curves.
@@ -60,6 +64,21 @@ pub fn replay(
     Ok(curves)
 }
 
+/// Median over the runs.
+fn modelled(
+    profile: &Profile,
+    bench: &LockBench,
+    options: &ReplayOptions,
+) -> Result<f64, LockRunError> {
+    let times: Vec<f64> = (0..options.runs.max(1))
+        .map(|run| {
+            let bench = LockBench { seed: options.seed.wrapping_add(run), ..bench.clone() };
+            Ok(run_simulated(profile, &bench)?.ns_per_acquire)
+        })
+        .collect::<Result<_, LockRunError>>()?;
+    Ok(median(&times).unwrap_or(f64::NAN))
+}
+
 fn point(
     profile: &Profile,
     row: &PublishedRow,
@@ -70,7 +89,6 @@ fn point(
         parallel: Length::Constant(row.parallel_ns),
         stop: Stop::Acquires(options.acquires),
         pin: options.pin.clone(),
-        seed: options.seed,
         ..LockBench::new(Subject::Own(row.lock), row.threads)
     };
     let law = Law::of(row.lock);
@@ -85,7 +103,7 @@ fn point(
         fixed_point_ns: law.map(|law| law.fixed_point(setting)),
         max_ns: row.max_ns,
         min_ns: row.min_ns,
-        modelled_ns: run_simulated(profile, &bench)?.ns_per_acquire,
+        modelled_ns: modelled(profile, &bench, options)?,
         threads: row.threads as u64,
         truth_ns: row.ns,
     })

@@ -6,6 +6,7 @@
 pub mod columns;
 pub mod compare;
 pub mod conclude;
+pub mod contention;
 pub mod csv;
 pub mod exit;
 pub mod export;

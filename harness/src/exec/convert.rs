@@ -117,6 +117,7 @@ fn result(prepared: &Prepared, finished: Finished<'_>) -> RunResult {
             unmappable_regions_peak: finished.censuses.iter().map(|c| c.unmappable_regions).max(),
             ..Memory::default()
         },
+        irq_off_max_ns: m.sections.irq_off.map(|length| clock.ns(length).0),
         notes,
         ops: m
             .ops
@@ -124,6 +125,7 @@ fn result(prepared: &Prepared, finished: Finished<'_>) -> RunResult {
             .map(|(op, stats)| (op.name().to_owned(), operation(stats, clock)))
             .collect(),
         partial: failure.is_some(),
+        preempt_off_max_ns: m.sections.preempt_off.map(|length| clock.ns(length).0),
         retries: m.retries.iter().map(|(op, count)| (op.name().to_owned(), *count)).collect(),
         spans: spans(&m, clock),
         statuses: statuses(&m),
@@ -135,7 +137,6 @@ fn result(prepared: &Prepared, finished: Finished<'_>) -> RunResult {
         }),
         virtual_time_ns: elapsed_ns,
         world: finished.world,
-        ..RunResult::default()
     }
 }
 

@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 
 use pamt_reports::schema::{self, Run};
-use pamt_sim::machine::{End, Sim, SimBuild, SimOptions, SimOutcome, Stuck};
+use pamt_sim::machine::{End, Interrupts, Sim, SimBuild, SimOptions, SimOutcome, Stuck};
 use pamt_strategies::measure::{FoundViolation, Measurement, Violation, ViolationKind};
 #[cfg(test)]
 use pamt_strategies::registry::{self, StrategyParams};
@@ -61,7 +61,12 @@ pub(crate) fn run_on(prepared: &Prepared, wrap: Wrap<'_, Sim>) -> Result<Run, Ru
 }
 
 fn new_build(prepared: &Prepared) -> Result<SimBuild, RunError> {
-    let options = SimOptions { seed: prepared.experiment.run_seed(), ..SimOptions::default() };
+    let interrupts = match prepared.settings.choice("interrupts") {
+        "on" => Some(Interrupts::of(&prepared.profile)?),
+        _ => None,
+    };
+    let seed = prepared.experiment.run_seed();
+    let options = SimOptions { seed, interrupts, ..SimOptions::default() };
     Ok(SimBuild::new(&prepared.profile, options)?)
 }
 

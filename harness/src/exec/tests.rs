@@ -301,3 +301,38 @@ fn a_what_if_of_the_module_changes_what_it_locks_and_says_so() {
     assert!(without < shipped, "{without} without walks of backing pages, {shipped} with them");
     assert_eq!(walks("shared", "none"), without, "the target is walked in any case");
 }
+
+#[test]
+fn interrupts_stretch_holds_unless_they_are_off_and_that_costs_a_longer_window() {
+    let run = |strategy: &str| {
+        let mut experiment = Experiment { tds: 8, vcpus: 4, ..small(strategy, "teardown") };
+        // Frequent enough to hit a hold in so short a run.
+        for (key, value) in [("gap_ns", "5000"), ("work_ns", "30000")] {
+            experiment.set.insert(format!("machine.irq.{key}"), value.into());
+        }
+        experiment.set.insert("interrupts".into(), "on".into());
+        document(&experiment).runs.remove(0).result
+    };
+    let hold = |result: &pamt_reports::schema::RunResult| {
+        result.locks["pamt_lock"].holdtime_max_ns.expect("it was held")
+    };
+    let (plain, irqsave) = (run("global"), run("global-irqsave"));
+    assert!(hold(&plain) > 3 * hold(&irqsave), "{} and {}", hold(&plain), hold(&irqsave));
+    let window = |result: &pamt_reports::schema::RunResult| result.irq_off_max_ns.expect("known");
+    assert!(window(&irqsave) > window(&plain));
+    assert!(plain.preempt_off_max_ns.expect("known") > window(&plain));
+}
+
+#[test]
+fn an_open_loop_counts_latency_from_when_a_fault_was_due() {
+    let run = |rate: &str| {
+        let mut experiment = Experiment { tds: 1, vcpus: 1, ..small("global", "fault-storm") };
+        experiment.set.insert("rate".into(), rate.into());
+        document(&experiment).runs.remove(0).result
+    };
+    assert!(!run("0").ops.contains_key("response"));
+    let (idle, overloaded) = (run("1000"), run("1000000"));
+    let within_twice_a_fault = idle.ops["response"].p50_ns < 2 * idle.ops["fault"].p50_ns;
+    assert!(within_twice_a_fault, "{:?}", idle.ops["response"]);
+    assert!(overloaded.ops["response"].p50_ns > 100 * overloaded.ops["fault"].p50_ns);
+}

@@ -48,6 +48,12 @@ pub(crate) const PARAMS: &[Param] = &[
         help: "pages that a per-CPU list keeps at most (4 batches)",
     },
     Param {
+        name: "interrupts",
+        kind: Kind::Choice(&["off", "on"]),
+        default: "off",
+        help: "tick, device interrupts and softirqs take CPUs away from what they do (simulated world; others have their own)",
+    },
+    Param {
         name: "clear_freed",
         kind: Kind::Choice(&["erratum", "always", "never"]),
         default: "erratum",

@@ -168,6 +168,7 @@ impl<W: Write> Tracer<W> {
                 self.lock(cpu, now, &taking, *step);
             }
             Observation::Status { leaf, status } => self.status(cpu, now, *leaf, *status),
+            Observation::Took(..) => {}
             Observation::Retry(op) => {
                 self.instant(cpu, now, &format!("retry {}", op.name()), "retry", &[]);
             }

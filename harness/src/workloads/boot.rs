@@ -148,7 +148,9 @@ impl<P: Platform> Boot<P> {
         let long = LongPhase::new(low, pages, vcpus, self.others_share);
         let pause = long.pause_of(index, self.pause);
         for start in long.starts(index) {
+            P::observe(cpu, Observation::Begin(Op::Guest));
             P::sleep_until(cpu, P::now(cpu) + exponential::<P>(cpu, pause));
+            P::observe(cpu, Observation::End(Op::Guest));
             let stretch = start..(start + STRETCH).min(pages);
             done += self.host.touch(cpu, vcpu, self.guest, stretch)?;
         }

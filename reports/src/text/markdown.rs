@@ -3,6 +3,7 @@
 use super::sections;
 use super::table::Table;
 use crate::conclude::conclude;
+use crate::contention::answers;
 use crate::scenario::{Scenario, scenarios};
 use crate::schema::Document;
 
@@ -31,6 +32,9 @@ fn scenario(scenario: &Scenario<'_>) -> String {
         text.push_str(&folded("Where a mean get and put go", &body));
     }
     text.push_str(&table("Locks", &sections::locks(scenario)));
+    for line in answers(scenario) {
+        text.push_str(&format!("- {line}\n"));
+    }
     text.push_str(&table("Hottest lines", &sections::lines(scenario)));
     text.push_str(&table("TDX_OPERAND_BUSY", &sections::busy(scenario)));
     let lines: Vec<String> =

@@ -3,6 +3,7 @@
 use super::sections;
 use super::table::{Emphasis, Table};
 use crate::conclude::conclude;
+use crate::contention::answers;
 use crate::scenario::{Scenario, scenarios};
 use crate::schema::Document;
 
@@ -82,6 +83,9 @@ impl Page {
             }
         }
         self.table("locks", &sections::locks(scenario));
+        for line in answers(scenario) {
+            self.wrapped(&line, "    ", Emphasis::None);
+        }
         self.table("hottest lines", &sections::lines(scenario));
         self.table("TDX_OPERAND_BUSY", &sections::busy(scenario));
         self.heading("correctness");

@@ -11,6 +11,7 @@ use super::coherence::Coherence;
 use super::costs::Costs;
 use super::engine::{EngineCounts, Machine, Waits};
 use super::fiber::{Fibers, Suspend, Switch};
+use super::interrupts::Interrupts;
 use super::line_book::{LineBook, word_name};
 use super::profile::{Profile, ProfileError};
 use super::topology::Topology;
@@ -23,11 +24,13 @@ pub struct SimOptions {
     pub seed: u64,
     /// Lines with a row of their own in the [`LineBook`].
     pub line_rows: usize,
+    /// Streams of interrupts; none by default.
+    pub interrupts: Option<Interrupts>,
 }
 
 impl Default for SimOptions {
     fn default() -> Self {
-        Self { seed: 1, line_rows: 32 }
+        Self { seed: 1, line_rows: 32, interrupts: None }
     }
 }
 
@@ -48,7 +51,7 @@ impl SimBuild {
     /// The profile lacks a value.
     pub fn new(profile: &Profile, options: SimOptions) -> Result<Self, ProfileError> {
         let coherence = Coherence::new(Costs::new(profile)?, profile.topology().clone());
-        let machine = Box::new(Machine::new(coherence, options.seed));
+        let machine = Box::new(Machine::new(coherence, options.seed, options.interrupts));
         let (classes, prepare, switch) = (Vec::new(), Vec::new(), Switch::default());
         Ok(Self { machine, classes, prepare, options, trace: None, switch })
     }

@@ -21,6 +21,7 @@ use rand_pcg::Pcg64;
 
 use super::access::{PendingStore, STORE_BUFFER};
 use super::coherence::{Coherence, Want};
+use super::interrupts::{Interrupts, Sections, Streams};
 use super::line::NONE;
 use super::queue::{self, Queue};
 use super::seeds;
@@ -107,6 +108,10 @@ pub(super) struct Cpu {
     pub(super) read: Result<u64, u64>,
     /// Factor on core-bound work: the sibling thread runs too.
     pub(super) stretch: f64,
+    /// Its interrupts, and when the next one comes.
+    pub(super) streams: Option<Streams>,
+    pub(super) interrupt_at: u64,
+    pub(super) sections: Sections,
 }
 
 impl Cpu {
@@ -155,7 +160,7 @@ pub(super) struct Machine {
 }
 
 impl Machine {
-    pub(super) fn new(coherence: Coherence, seed: u64) -> Self {
+    pub(super) fn new(coherence: Coherence, seed: u64, interrupts: Option<Interrupts>) -> Self {
         let topology = coherence.topology().clone();
         let count = topology.cpus();
         let by_rank = seeds::by_rank(seed, count);
@@ -165,7 +170,11 @@ impl Machine {
         }
         let cpus = (0..count).map(|id| {
             let core = topology.core_of(CpuId(id as u16));
+            let streams = interrupts.map(|interrupts| Streams::new(interrupts, seed, id));
             Cpu {
+                interrupt_at: streams.as_ref().map_or(u64::MAX, Streams::next),
+                streams,
+                sections: Sections::default(),
                 time: 0,
                 store_done: 0,
                 stores: VecDeque::new(),
@@ -282,8 +291,9 @@ impl Machine {
             return false;
         }
         self.counts.operations += 1;
-        let state = &mut self.cpus[usize::from(cpu.0)];
-        state.drain_for(want);
+        self.cpus[usize::from(cpu.0)].drain_for(want);
+        self.serve_interrupts(cpu);
+        let state = &self.cpus[usize::from(cpu.0)];
         let key = queue::key(state.time, state.rank);
         key > self.queue.min() && self.suspends(cpu, Status::Ready, key)
     }
@@ -296,8 +306,9 @@ impl Machine {
             return false;
         }
         self.counts.operations += 1;
-        let state = &mut self.cpus[usize::from(cpu.0)];
-        state.drain_for(want);
+        self.cpus[usize::from(cpu.0)].drain_for(want);
+        self.serve_interrupts(cpu);
+        let state = &self.cpus[usize::from(cpu.0)];
         let (now, rank) = (state.time, state.rank);
         let key = queue::key(now, rank);
         if key > self.queue.min() {

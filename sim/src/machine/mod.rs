@@ -3,7 +3,7 @@
 //! Layout: [`Profile`] (costs as data) and [`Topology`]; `costs` (a profile in cycles), `line`,
 //! `in_flight` and `memory` (state), `coherence` and `transactions` (what an access costs and changes), `tally` and
 //! `stats` (its counters), `queue`, `engine`, `sleep` and `fiber` (who acts when), `access`, `spin` and
-//! `bulk` (the operations), `words` and `world` (the
+//! `bulk` (the operations), `interrupts`, `words` and `world` (the
 //! [`Platform`](pamt_strategies::platform::Platform)), `build` (set-up, run, outcome) and [`LineBook`].
 //! `reference` is the same engine without a thought for speed, which tests hold this one to.
 
@@ -15,6 +15,7 @@ mod costs;
 mod engine;
 mod fiber;
 mod in_flight;
+mod interrupts;
 mod line;
 mod line_book;
 mod map;
@@ -37,6 +38,7 @@ mod world;
 pub use build::{End, SimBuild, SimOptions, SimOutcome, Stuck, StuckWait, run};
 pub use engine::EngineCounts;
 pub use fiber::Switch;
+pub use interrupts::Interrupts;
 pub use line_book::{LineBook, LineRow, NamedOffset, ObjectRow};
 pub use profile::{KeySpec, Kind, Needed, Profile, ProfileError, Value, keys};
 pub use stats::{LineCounters, OffsetRow};

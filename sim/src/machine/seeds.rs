@@ -13,6 +13,11 @@ pub(super) fn by_rank(seed: u64, cpus: usize) -> Vec<u16> {
     by_rank
 }
 
+/// The generator of one CPU's interrupts.
+pub(super) fn of_interrupts(seed: u64, cpu: usize) -> Pcg64 {
+    Pcg64::new(u128::from(seed) << 64 | 0x19a, cpu as u128)
+}
+
 /// The generator of one CPU.
 pub(super) fn of_cpu(seed: u64, cpu: usize) -> Pcg64 {
     Pcg64::new(u128::from(seed) << 64 | 0x5eed, cpu as u128)

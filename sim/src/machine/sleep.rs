@@ -18,6 +18,7 @@ impl Machine {
         } else {
             (length.0 as f64 * state.stretch).round() as u64
         };
+        self.serve_interrupts(cpu);
     }
 
     /// One PAUSE.
@@ -59,7 +60,8 @@ impl Machine {
     }
 
     /// How the last sleep ended.
-    pub(super) fn woken(&self, cpu: CpuId) -> Wake {
+    pub(super) fn woken(&mut self, cpu: CpuId) -> Wake {
+        self.skip_interrupts(cpu);
         self.cpu(cpu).wake
     }
 

@@ -87,7 +87,8 @@ impl Machine {
     }
 
     /// The last value that a spin read: `Ok` when it satisfied the predicate.
-    pub(super) fn spun(&self, cpu: CpuId) -> Result<u64, u64> {
+    pub(super) fn spun(&mut self, cpu: CpuId) -> Result<u64, u64> {
+        self.skip_interrupts(cpu);
         self.cpu(cpu).read
     }
 

@@ -204,9 +204,13 @@ impl Platform for Sim {
         cpu.with(|m, cpu| m.kick(cpu, target));
     }
 
-    fn enter(_cpu: &SimCpu, _section: Section) {}
+    fn enter(cpu: &SimCpu, section: Section) {
+        cpu.with(|m, cpu| m.enter(cpu, section));
+    }
 
-    fn leave(_cpu: &SimCpu, _section: Section) {}
+    fn leave(cpu: &SimCpu, section: Section) {
+        cpu.with(|m, cpu| m.leave(cpu, section));
+    }
 
     fn observe(cpu: &SimCpu, observation: Observation) {
         cpu.with(|m, cpu| m.observe(cpu, observation));

@@ -18,6 +18,8 @@ pub use observation::{
     ViolationKind,
 };
 pub use op::Op;
-pub use recorder::{CpuPlace, FoundViolation, Measurement, OpStats, PairCount, Recorder};
+pub use recorder::{
+    CpuPlace, FoundViolation, LongestSections, Measurement, OpStats, PairCount, Recorder,
+};
 pub use span_tree::{SpanPath, SpanTree};
 pub use trace::{TraceSink, Transfer};

@@ -77,6 +77,9 @@ pub enum Observation {
         /// Its status.
         status: Status,
     },
+    /// An operation has ended that took so long from the moment at which it was due, which is not the
+    /// moment at which a CPU began it: the latency of open-loop load.
+    Took(Op, Cycles),
     /// A strategy did again what had met BUSY or a lost race.
     Retry(Op),
     /// A page pair was given to the module (true) or came back (false).

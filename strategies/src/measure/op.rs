@@ -23,6 +23,8 @@ pub enum Op {
     Topup,
     /// A private EPT violation, from exit to re-entry.
     Fault,
+    /// A fault of open-loop load, from the moment at which it was due.
+    Response,
     /// A TD from creation to its last boot fault.
     TdBoot,
     /// A TD from the start of its teardown to its last page.
@@ -52,7 +54,7 @@ pub enum Op {
 }
 
 impl Op {
-    const NAMED: [(Self, &'static str); 21] = [
+    const NAMED: [(Self, &'static str); 22] = [
         (Self::PamtGet, "pamt_get"),
         (Self::PamtPut, "pamt_put"),
         (Self::PamtGetSlow, "pamt_get_slow"),
@@ -62,6 +64,7 @@ impl Op {
         (Self::PairAlloc, "pair_alloc"),
         (Self::Topup, "topup"),
         (Self::Fault, "fault"),
+        (Self::Response, "response"),
         (Self::TdBoot, "td_boot"),
         (Self::TdTeardown, "td_teardown"),
         (Self::PageRemoval, "page_removal"),

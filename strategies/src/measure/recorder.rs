@@ -13,6 +13,7 @@ use super::op::Op;
 use super::span_tree::{SpanTree, Spans};
 use super::trace::{TraceSink, Transfer};
 use crate::module::{Leaf, Status};
+use crate::platform::Section;
 use crate::units::{CpuId, Cycles, Region};
 
 /// Entries kept of a region's history.
@@ -91,6 +92,17 @@ pub struct Measurement {
     pub violations: Vec<FoundViolation>,
     /// How many there were.
     pub violation_count: u64,
+    /// The longest time that a CPU had interrupts off, and that it could not be preempted.
+    pub sections: LongestSections,
+}
+
+/// The longest [`Section`]s of a run; nothing where the world does not know its sections.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct LongestSections {
+    /// Interrupts off.
+    pub irq_off: Option<Cycles>,
+    /// Preemption off, for whatever reason.
+    pub preempt_off: Option<Cycles>,
 }
 
 /// Page pairs in the module's hands.
@@ -115,6 +127,7 @@ pub struct Recorder {
     chronicles: FxHashMap<Region, VecDeque<Stamped>>,
     violations: Vec<FoundViolation>,
     violation_count: u64,
+    sections: LongestSections,
     trace: Option<Box<dyn TraceSink + Send>>,
 }
 
@@ -137,6 +150,7 @@ impl Recorder {
             chronicles: FxHashMap::default(),
             violations: Vec::new(),
             violation_count: 0,
+            sections: LongestSections::default(),
             trace: None,
         }
     }
@@ -175,6 +189,7 @@ impl Recorder {
             Observation::Status { leaf, status } => {
                 *self.statuses.entry((leaf, status)).or_default() += 1;
             }
+            Observation::Took(op, length) => self.took(op, length),
             Observation::Retry(op) => *self.retries.entry(op).or_default() += 1,
             Observation::Pair { added: true, .. } => {
                 self.pairs.added += 1;
@@ -187,8 +202,21 @@ impl Recorder {
         }
     }
 
+    /// Takes in a section that a CPU has left.
+    pub fn section(&mut self, section: Section, length: Cycles) {
+        let longest = match section {
+            Section::IrqOff => &mut self.sections.irq_off,
+            Section::PreemptOff => &mut self.sections.preempt_off,
+        };
+        *longest = (*longest).max(Some(length));
+    }
+
     fn end(&mut self, cpu: CpuId, now: Cycles, op: Op) {
         let length = self.spans.end(cpu, now, op);
+        self.took(op, length);
+    }
+
+    fn took(&mut self, op: Op, length: Cycles) {
         self.ops[op.index()].get_or_insert_with(|| Box::new(OpStats::new())).record(length);
     }
 
@@ -261,6 +289,7 @@ impl Recorder {
             pairs: self.pairs,
             violations: self.violations,
             violation_count: self.violation_count,
+            sections: self.sections,
         }
     }
 }
@@ -289,6 +318,9 @@ impl Measurement {
         self.pairs.removed += other.pairs.removed;
         self.pairs.peak += other.pairs.peak;
         self.violation_count += other.violation_count;
+        let (mine, theirs) = (&mut self.sections, other.sections);
+        mine.irq_off = mine.irq_off.max(theirs.irq_off);
+        mine.preempt_off = mine.preempt_off.max(theirs.preempt_off);
         self.violations.extend(other.violations);
         self.violations.sort_by_key(|found| (found.at, found.cpu));
         self.violations.truncate(VIOLATIONS_KEPT);

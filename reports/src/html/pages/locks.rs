@@ -2,15 +2,13 @@
 
 use super::{Page, below};
 use crate::columns::{HANDOFF, LOCK};
+use crate::contention::{IDLE, answers};
 use crate::figure::{Unit, time};
 use crate::html::block::{Block, Blocks, Section};
 use crate::html::table::{RowOf, TableView};
 use crate::queueing::predict;
 use crate::scenario::Cell;
 use crate::schema::{ContentionPoint, LockRow};
-
-/// Utilisation below which queueing hardly matters.
-const IDLE: f64 = 0.05;
 
 /// Locks of a cell, longest wait first.
 fn by_wait<'a>(cell: &Cell<'a>) -> Vec<(&'a String, &'a LockRow)> {
@@ -55,6 +53,8 @@ pub(super) fn section(page: &Page<'_>) -> Option<Section> {
         points,
     );
     let mut blocks: Vec<Block> = table.map(Block::Table).into_iter().collect();
+    let answers = answers(page.scenario);
+    blocks.extend((!answers.is_empty()).then_some(Block::List(answers)));
     blocks.extend(idle(page));
     blocks.extend(theory(page));
     let fold = |summary: &str, table: Option<TableView>| {

@@ -1,13 +1,14 @@
 //! The four questions of the review of the second Dynamic PAMT series (R. Edgecombe to K. Shutemov,
 //! 8 August 2025, on "[PATCHv2 00/12] TDX: Enable Dynamic PAMT"), answered from the runs at hand.
 
+use crate::contention::{pair_locks, wait_within};
 use crate::figure::{Unit, significant, time};
 use crate::html::block::Block;
 use crate::html::table::TableView;
 use crate::scenario::{Cell, Scenario};
-use crate::schema::{LockRow, RunResult};
+use crate::schema::RunResult;
 
-/// Locks that guard the page pairs; a strategy names its own so.
+/// Lines of the locks that guard the page pairs.
 const LOCK: &str = "pamt_lock";
 
 struct Question {
@@ -25,7 +26,7 @@ const QUESTIONS: [Question; 4] = [
         head: "1. calls per lock taken",
         answer: |r| {
             let calls = count(r, "pamt_get") + count(r, "pamt_put");
-            let taken: u64 = locks(r).map(|lock| lock.acquisitions).sum();
+            let taken: u64 = pair_locks(r).map(|lock| lock.acquisitions).sum();
             (calls > 0 && taken > 0).then(|| significant(calls as f64 / taken as f64))
         },
         remedy: "run --workload boot or fault-storm",
@@ -52,7 +53,7 @@ const QUESTIONS: [Question; 4] = [
         head: "3. wait in a fault",
         answer: |r| {
             let fault = r.ops.get("fault").filter(|op| op.count > 0)?;
-            let wait = wait_within(r, "fault") as f64 / fault.count as f64;
+            let wait = wait_within(r, Some("fault")) as f64 / fault.count as f64;
             let mean = fault.total_ns as f64 / fault.count as f64;
             let share = Unit::Share.show(&(wait / mean.max(1.0)).into());
             Some(format!("{} ({share})", time(wait.round())))
@@ -64,7 +65,7 @@ const QUESTIONS: [Question; 4] = [
         head: "4. wait in teardown",
         answer: |r| {
             let teardown = r.ops.get("td_teardown").filter(|op| op.count > 1)?;
-            let wait = wait_within(r, "td_teardown") as f64;
+            let wait = wait_within(r, Some("td_teardown")) as f64;
             let share = Unit::Share.show(&(wait / teardown.total_ns.max(1) as f64).into());
             Some(format!("{} ({share})", time(wait)))
         },
@@ -74,21 +75,6 @@ const QUESTIONS: [Question; 4] = [
 
 fn count(result: &RunResult, op: &str) -> u64 {
     result.ops.get(op).map_or(0, |row| row.count)
-}
-
-fn locks(result: &RunResult) -> impl Iterator<Item = &LockRow> {
-    result.locks.iter().filter(|(name, _)| name.starts_with(LOCK)).map(|(_, lock)| lock)
-}
-
-/// Time that gets and puts within `op` wait for a lock.
-fn wait_within(result: &RunResult, op: &str) -> u64 {
-    let inside = |path: &[String]| {
-        let at = |name: &str| path.iter().position(|step| step == name);
-        let call = at("pamt_get").or_else(|| at("pamt_put"));
-        let waits = path.last().is_some_and(|step| step == "lock_wait");
-        waits && at(op).is_some_and(|outer| call.is_some_and(|inner| outer < inner))
-    };
-    result.spans.iter().filter(|span| inside(&span.path)).map(|span| span.self_ns).sum()
 }
 
 /// A table of all strategies and scenarios that answer at least one of the questions.

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use pamt_strategies::measure::{Observation, Recorder};
-use pamt_strategies::platform::{Until, Wake};
+use pamt_strategies::platform::{Section, Until, Wake};
 use pamt_strategies::units::{CpuId, Cycles};
 use rand_pcg::Pcg64;
 
@@ -64,11 +64,20 @@ enum Act {
     Cpu,
 }
 
+/// A section that a CPU is in, since when, and since when it is in any.
+struct Open {
+    section: Section,
+    since: u64,
+    first: u64,
+}
+
 /// All of a run's state.
 pub(super) struct Machine {
     pub(super) lines: Lines,
     pub(super) memory: Memory,
     pub(super) recorder: Recorder,
+    /// Open sections of each CPU, in the order of their beginnings.
+    sections: BTreeMap<CpuId, Vec<Open>>,
     pub(super) preparing: bool,
     pub(super) operations: u64,
     /// Bytes that were written; the rest are `memory`'s.
@@ -99,6 +108,7 @@ impl Machine {
             lines,
             memory,
             recorder,
+            sections: BTreeMap::new(),
             preparing: true,
             operations: 0,
             bytes: BTreeMap::new(),
@@ -492,6 +502,27 @@ impl Machine {
             }
             Status::Done => {}
             _ => state.kicked = Some(state.kicked.map_or(at, |earlier| earlier.min(at))),
+        }
+    }
+
+    pub(super) fn enter(&mut self, cpu: CpuId, section: Section) {
+        let now = self.now(cpu);
+        let open = self.sections.entry(cpu).or_default();
+        let first = open.first().map_or(now, |section| section.first);
+        open.push(Open { section, since: now, first });
+    }
+
+    /// A section of a kind ends when no other of the kind is open; preemption is off in both kinds.
+    pub(super) fn leave(&mut self, cpu: CpuId, section: Section) {
+        let now = self.now(cpu);
+        let open = self.sections.entry(cpu).or_default();
+        let at = open.iter().rposition(|open| open.section == section).expect("it was entered");
+        let ended = open.remove(at);
+        if section == Section::IrqOff && open.iter().all(|open| open.section != section) {
+            self.recorder.section(Section::IrqOff, Cycles(now - ended.since));
+        }
+        if open.is_empty() {
+            self.recorder.section(Section::PreemptOff, Cycles(now - ended.first));
         }
     }
 

@@ -26,7 +26,9 @@ use std::cell::RefCell;
 use std::rc::Rc;
 
 use pamt_strategies::measure::{LockClass, LockClassId, Measurement, Observation, Recorder};
-use pamt_strategies::platform::{Actor, ActorBody, BulkKind, Place, Platform, Until, Wake, Word};
+use pamt_strategies::platform::{
+    Actor, ActorBody, BulkKind, Place, Platform, Section, Until, Wake, Word,
+};
 use pamt_strategies::units::{Clock, CpuId, Cycles, NodeId};
 use rand_core::Rng;
 
@@ -327,6 +329,18 @@ impl Platform for Reference {
     fn kick(cpu: &RefCpu, target: CpuId) {
         if cpu.turn(Want::Locked) {
             cpu.with(|m, id| m.kick(id, target));
+        }
+    }
+
+    fn enter(cpu: &RefCpu, section: Section) {
+        if !cpu.preparing() {
+            cpu.with(|m, id| m.enter(id, section));
+        }
+    }
+
+    fn leave(cpu: &RefCpu, section: Section) {
+        if !cpu.preparing() {
+            cpu.with(|m, id| m.leave(id, section));
         }
     }
 

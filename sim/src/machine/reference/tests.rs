@@ -41,7 +41,7 @@ fn check_with(profile: &Profile, seed: u64, program: &impl Program, switch: Swit
     let mut build = Build::new(profile, seed);
     let actors = program.actors(&mut build, &theirs);
     let reference = super::run(build, actors, LINE_ROWS);
-    let options = SimOptions { seed, line_rows: LINE_ROWS };
+    let options = SimOptions { seed, line_rows: LINE_ROWS, ..SimOptions::default() };
     let mut build = SimBuild::new(profile, options).expect("complete profile");
     build.switch_by(switch);
     let actors = program.actors(&mut build, &mine);

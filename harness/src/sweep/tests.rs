@@ -110,7 +110,8 @@ fn a_bad_plan_is_refused_with_the_place() {
     assert!(refuse("[bsae]").contains("bsae"));
     assert!(refuse("[base]\ntds = 1\n[cross]\ntds = [2]").contains("`tds` is in both"));
     assert!(refuse("[cross]\ntds = []").contains("cross.tds"));
-    assert!(refuse("[uncertainty]\ndraws = 0").contains("draws"));
+    assert!(refuse("").contains("the plan is empty"));
+    assert!(refuse("[base]\ntds = 1\n[uncertainty]\ndraws = 0").contains("draws"));
     assert!(refuse("[cross]\nseed = { from = 1, count = 99000000 }").contains("split"));
 }
 

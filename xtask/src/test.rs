@@ -1,5 +1,6 @@
 //! The steps of `cargo xtask test`, in the order in which they are cheapest to fail.
 
+use crate::gate;
 use crate::setup::{Need, PYTHON};
 use crate::step::{Outcome, Step, command};
 use crate::tidy;
@@ -77,6 +78,7 @@ pub(crate) const STEPS: &[Step] = &[
             ])
         },
     },
+    gate::STEP,
     vm_test::STEP,
 ];
 

@@ -223,6 +223,9 @@ pub(super) mod tdvps {
     pub(in crate::tdx) const LAST_EXIT_TSC: usize = 60;
     /// When the guest first met a lock that a host caller waits for; 0 when it did not.
     pub(in crate::tdx) const HOST_PRIORITY_SINCE: usize = 61;
+    /// Where the guest last met an EPT violation (page number + 1), and how often in a row.
+    pub(in crate::tdx) const LAST_FAULT: usize = 64;
+    pub(in crate::tdx) const SAME_FAULTS: usize = 65;
     /// `assoc_lpid` of a VCPU that no CPU has.
     pub(in crate::tdx) const NO_LPID: u64 = 0xFFFF_FFFF;
     pub(in crate::tdx) const FIELDS: &[Field] = &[
@@ -232,6 +235,7 @@ pub(super) mod tdvps {
         field("vcpu_epoch", 464, 8),
         field("last_exit_tsc", 480, 8),
         field("host_priority_since", 488, 8),
+        field("last_fault", 512, 16),
     ];
 }
 

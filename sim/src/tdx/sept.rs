@@ -119,6 +119,10 @@ pub(super) struct Gpa {
 }
 
 impl Gpa {
+    pub(super) fn page_number(self) -> u64 {
+        self.address / PAGE_BYTES
+    }
+
     pub(super) fn index(self, level: u64) -> usize {
         (self.address >> (12 + 9 * level)) as usize % SEPT_ENTRIES
     }

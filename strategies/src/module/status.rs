@@ -82,6 +82,8 @@ statuses! {
     NoHkidReadyToWbcache = 0x0000_0821, "NO_HKID_READY_TO_WBCACHE";
     WbcacheResumeError = 0xC000_0823, "WBCACHE_RESUME_ERROR";
     FlushvpNotDone = 0x8000_0824, "FLUSHVP_NOT_DONE";
+    LimitCpuidMaxvalSet = 0xC000_0901, "LIMIT_CPUID_MAXVAL_SET";
+    InconsistentMsr = 0xC000_0920, "INCONSISTENT_MSR";
     EptWalkFailed = 0xC000_0B00, "EPT_WALK_FAILED";
     EptEntryNotPresent = 0xC000_0B03, "EPT_ENTRY_NOT_PRESENT";
     GpaRangeNotBlocked = 0xC000_0B06, "GPA_RANGE_NOT_BLOCKED";

@@ -45,15 +45,16 @@ pub(super) fn accept<P: Platform>(cx: &Cx<'_, P>, tdvpr: Pfn, regs: &mut Regs) -
     let gpa = sept::gpa_operand(regs.rcx, 0..=1)?;
     let (vcpu, td) = vp_enter::running(cx, tdvpr)?;
     let root = Pfn(cx.load(Object::Tdcs, td.tdcs + tdcs::EPTP));
-    let entry = find(cx, root, gpa)?;
+    let entry = find(cx, root, gpa, &vcpu)?;
     lock_as_guest(cx, entry, &vcpu)?;
     let found = cx.entry(entry);
     match EntryState::of(found) {
         EntryState::Pending => {}
         EntryState::Mapped => return fail(StatusName::PageAlreadyAccepted, Operand::RCX),
         EntryState::NlMapped => return fail(StatusName::PageSizeMismatch, Operand::RCX),
-        _ => return td_exit(cx, EPT_VIOLATION),
+        _ => return ept_violation(cx, &vcpu, gpa),
     }
+    cx.store(Object::Tdvps, vcpu.tdvps + tdvps::SAME_FAULTS, 0);
     let page = sept::page_of(found, entry);
     let pages = gpa.page_level().pages();
     let watch = cx.watch_interrupts();
@@ -72,7 +73,7 @@ pub(super) fn accept<P: Platform>(cx: &Cx<'_, P>, tdvpr: Pfn, regs: &mut Regs) -
 }
 
 /// The walk of a guest's leaf: a larger page on the way is a mismatch, a hole an EPT violation.
-fn find<P: Platform>(cx: &Cx<'_, P>, root: Pfn, gpa: Gpa) -> Step<EntryAt> {
+fn find<P: Platform>(cx: &Cx<'_, P>, root: Pfn, gpa: Gpa, vcpu: &Vcpu) -> Step<EntryAt> {
     let mut table = root;
     let mut level = ROOT_LEVEL;
     loop {
@@ -86,7 +87,7 @@ fn find<P: Platform>(cx: &Cx<'_, P>, root: Pfn, gpa: Gpa) -> Step<EntryAt> {
             EntryState::Mapped | EntryState::Pending => {
                 return fail(StatusName::PageSizeMismatch, Operand::RCX);
             }
-            _ => return td_exit(cx, EPT_VIOLATION),
+            _ => return ept_violation(cx, vcpu, gpa),
         }
         level -= 1;
     }
@@ -115,6 +116,18 @@ fn lock_as_guest<P: Platform>(cx: &Cx<'_, P>, entry: EntryAt, vcpu: &Vcpu) -> St
         }
     }
     fail(StatusName::OperandBusy, Operand::RCX)
+}
+
+/// A TD exit that VP.ENTER counts: a host that lets a guest fault on one address again and again may be
+/// stepping it.
+fn ept_violation<P: Platform, T>(cx: &Cx<'_, P>, vcpu: &Vcpu, gpa: Gpa) -> Step<T> {
+    let (last, count) = (vcpu.tdvps + tdvps::LAST_FAULT, vcpu.tdvps + tdvps::SAME_FAULTS);
+    let page = gpa.page_number() + 1;
+    let same = cx.load(Object::Tdvps, last) == page;
+    let before = if same { cx.load(Object::Tdvps, count) } else { 0 };
+    cx.store(Object::Tdvps, last, page);
+    cx.store(Object::Tdvps, count, before + 1);
+    td_exit(cx, EPT_VIOLATION)
 }
 
 /// Leaves the guest: what VP.ENTER returns in RAX.

@@ -16,6 +16,9 @@ use crate::tdx::pamt::{Walked, entry_at, entry_lock};
 use crate::tdx::td::{OpState, Td};
 use crate::tdx::vcpu::{Vcpu, VcpuState};
 
+/// EPT violations on one address in a row after which zero-stepping is suspected.
+const STEPPING_FAULTS: u64 = 6;
+
 /// Sheet of [`enter`].
 pub(super) const ENTER: LeafSheet = LeafSheet {
     leaf: Leaf::VpEnter,
@@ -25,8 +28,9 @@ pub(super) const ENTER: LeafSheet = LeafSheet {
         lock("4 KiB entry of the owning TDR (held until the exit)", S, O::TDR),
         OP_STATE,
         lock("TD epoch", S, O::TD_EPOCH),
+        TREE_S,
     ],
-    rmw: (10, 11),
+    rmw: (10, 13),
     pamt: "none",
     work: "state restore; association CMPXCHG; epoch refcount",
     costs: &[],
@@ -55,14 +59,30 @@ pub(super) fn enter<P: Platform>(cx: &Cx<'_, P>, regs: &mut Regs) -> Step {
     }
     cx.acquire(td.epoch_lock(), Mode::Shared, Operand::TD_EPOCH)?;
     let epoch = cx.load(Object::Tdcs, td.tdcs + tdcs::TD_EPOCH);
-    cx.add16(Object::Tdcs, td.tdcs, tdcs::EPOCH_REFCOUNT[(epoch & 1) as usize], 1);
+    let refcount = tdcs::EPOCH_REFCOUNT[(epoch & 1) as usize];
+    cx.add16(Object::Tdcs, td.tdcs, refcount, 1);
     cx.store(Object::Tdvps, vcpu.tdvps + tdvps::VCPU_EPOCH, epoch);
     cx.release(td.epoch_lock())?;
+    let looked = suspect_stepping(cx, &td, &vcpu);
+    if looked.is_err() {
+        cx.add16(Object::Tdcs, td.tdcs, refcount, 1_u16.wrapping_neg());
+    }
+    looked?;
     cx.set_vcpu_state(&vcpu, VcpuState::Active);
     cx.release(td.op_state_lock())?;
     cx.keep_all();
     cx.module.guests.enter(P::cpu(cx.cpu), vcpu.at.pfn);
     Ok(())
+}
+
+/// After many EPT violations on one address the entry looks at the Secure EPT whether the host could
+/// have resolved them; the tree is shared for that long.
+fn suspect_stepping<P: Platform>(cx: &Cx<'_, P>, td: &Td, vcpu: &Vcpu) -> Step {
+    if cx.load(Object::Tdvps, vcpu.tdvps + tdvps::SAME_FAULTS) < STEPPING_FAULTS {
+        return Ok(());
+    }
+    cx.acquire(td.sept_lock(), Mode::Shared, Operand::SEPT_TREE)?;
+    cx.release(td.sept_lock())
 }
 
 /// One CMPXCHG; a VCPU that no CPU had is counted with its TD.

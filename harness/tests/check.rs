@@ -1,13 +1,13 @@
 //! `check` finds what is known to be wrong by itself, and nothing where nothing is known.
 
-use pamt_harness::check::scenario::Scope;
-use pamt_harness::check::{CheckOptions, Checked, check, replay};
+use pamt_harness::check::scenario::{SCENARIOS, Scope};
+use pamt_harness::check::{CheckOptions, Checked, check, explore_weak, replay};
 use pamt_strategies::measure::ViolationKind;
 use pamt_strategies::registry::StrategySpec;
 
 fn checked(spec: &str, scopes: &[Scope], schedules: u64) -> Vec<Checked> {
     let spec = StrategySpec::parse(spec).expect("known");
-    check(&spec, &CheckOptions { scopes: scopes.to_vec(), schedules, seed: 1 })
+    check(&spec, &CheckOptions { scopes: scopes.to_vec(), schedules, seed: 1, weak: None })
 }
 
 /// The first violation of each scenario that has one.
@@ -72,4 +72,28 @@ fn a_failing_schedule_fails_again() {
     let first = failed.failure.as_ref().expect("it failed");
     let again = replay(&spec, failed.scenario, &first.schedule).expect("it fails again");
     assert_eq!(again.story.events, first.story.events);
+    // Replayed, it can be looked at: locks, SEAMCALLs and the region's history by name.
+    let trace = again.write_trace(Vec::new()).expect("memory");
+    let trace = String::from_utf8_lossy(&trace);
+    for name in ["CPU 1", "pamt_lock", "TDH.PHYMEM.PAMT.REMOVE"] {
+        assert!(trace.contains(name), "no {name} in the trace");
+    }
+}
+
+#[test]
+fn under_weak_memory_sound_strategies_pass_and_a_lost_race_is_found() {
+    let scenario =
+        |name: &str| SCENARIOS.iter().find(|scenario| scenario.name == name).expect("a scenario");
+    for spec in ["v6", "parked"] {
+        let spec = StrategySpec::parse(spec).expect("known");
+        for (name, preemptions) in [("get/get", 3), ("get/put", 3), ("put/get/get", 2)] {
+            let (coverage, failure) = explore_weak(&spec, scenario(name), 100);
+            assert!(failure.is_none(), "{name}: {failure:#?}");
+            assert_eq!(coverage.preemptions, preemptions, "{name}");
+            assert!(coverage.executions == 100 || coverage.complete, "{name}: {coverage:?}");
+        }
+    }
+    let spec = StrategySpec::parse("v3-07").expect("known");
+    let (_, failure) = explore_weak(&spec, scenario("get/get"), 2000);
+    assert!(failure.is_some(), "v3-07 removes a pair that another CPU has just counted on");
 }

@@ -1,5 +1,6 @@
 //! The steps of `cargo xtask long`: too slow for CI, run before a release.
 
+use crate::mutants;
 use crate::peers;
 use crate::setup::Need;
 use crate::step::{Step, command};
@@ -11,6 +12,12 @@ pub(crate) const STEPS: &[Step] = &[
         what: "all criterion benches, as docs/performance.md quotes them",
         needs: &[],
         run: || command(&["cargo", "bench", "--workspace"]),
+    },
+    Step {
+        name: "mutants",
+        what: "bugs planted in the strategies, one at a time: check finds each",
+        needs: &[],
+        run: mutants::run,
     },
     Step {
         name: "peers",

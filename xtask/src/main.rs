@@ -12,6 +12,7 @@
 
 mod gate;
 mod long;
+mod mutants;
 mod peers;
 mod setup;
 mod step;

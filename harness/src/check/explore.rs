@@ -5,6 +5,7 @@
 //! order, by depth-first search over the choices: the first failure has the fewest preemptions that
 //! can provoke it. What the budget leaves is spent on random schedules with more.
 
+use std::io::{self, Write};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use pamt_strategies::platform::explore::Shuttle;
@@ -51,6 +52,16 @@ pub struct Failure {
     pub story: Story,
     /// How to get there again.
     pub schedule: Vec<Segment>,
+}
+
+impl Failure {
+    /// Writes everything that a replayed schedule reported, for ui.perfetto.dev.
+    ///
+    /// # Errors
+    /// Those of `out`.
+    pub fn write_trace<W: Write + Send>(&self, out: W) -> io::Result<W> {
+        self.story.heard.write(out)
+    }
 }
 
 enum Mode {
@@ -103,7 +114,8 @@ impl Director {
         }
         self.executions += 1;
         self.trail.clear();
-        self.log = Arc::new(Log::default());
+        let replayed = matches!(self.mode, Mode::Replay(_));
+        self.log = Arc::new(if replayed { Log::keeping() } else { Log::default() });
         true
     }
 

@@ -6,16 +6,19 @@
 //! without its pair, no pair taken back while it is used, no put that fails, no retry that can be
 //! provoked twice in a row, progress of every CPU, and nothing left when all TDs are gone.
 //!
-//! Memory is sequentially consistent here; orderings are judged by the loom tests of
-//! `pamt-strategies`.
+//! Memory is sequentially consistent there; orderings are judged by loom (`weak`), where a budget for
+//! it is given.
 
 mod explore;
+mod heard;
 mod report;
 pub mod scenario;
+mod weak;
 mod world;
 
 pub use explore::{Coverage, Failure, Segment, explore, replay};
 pub use report::{parse_schedule, schedule_text, story_table};
+pub use weak::{WeakCoverage, explore_weak};
 pub use world::{Event, Story};
 
 use pamt_strategies::registry::StrategySpec;
@@ -30,6 +33,8 @@ pub struct CheckOptions {
     pub schedules: u64,
     /// Seed of the random ones.
     pub seed: u64,
+    /// Most executions a scenario under loom; none without a number.
+    pub weak: Option<u64>,
 }
 
 /// What became of a scenario.
@@ -41,6 +46,18 @@ pub struct Checked {
     pub coverage: Coverage,
     /// The first failure.
     pub failure: Option<Failure>,
+    /// What was tried under loom, when nothing failed before.
+    pub weak: Option<WeakCoverage>,
+    /// What failed there. Loom's executions have no schedule that could be replayed.
+    pub weak_failure: Option<Story>,
+}
+
+impl Checked {
+    /// Whether something broke.
+    #[must_use]
+    pub fn failed(&self) -> bool {
+        self.failure.is_some() || self.weak_failure.is_some()
+    }
 }
 
 /// Checks a strategy in all scenarios of the scopes asked for.
@@ -50,7 +67,10 @@ pub fn check(spec: &StrategySpec, options: &CheckOptions) -> Vec<Checked> {
     wanted
         .map(|scenario| {
             let (coverage, failure) = explore(spec, scenario, options.schedules, options.seed);
-            Checked { scenario, coverage, failure }
+            let budget = options.weak.filter(|_| failure.is_none());
+            let (weak, weak_failure) =
+                budget.map(|budget| explore_weak(spec, scenario, budget)).unzip();
+            Checked { scenario, coverage, failure, weak, weak_failure: weak_failure.flatten() }
         })
         .collect()
 }

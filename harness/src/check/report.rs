@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use super::explore::{Coverage, Failure, Segment};
-use super::{Checked, Story};
+use super::{Checked, Story, WeakCoverage};
 
 /// Columns of a CPU's text.
 const WIDTH: usize = 58;
@@ -54,13 +54,31 @@ impl std::fmt::Display for Coverage {
     }
 }
 
+impl std::fmt::Display for WeakCoverage {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { preemptions, executions, complete } = self;
+        let all = if *complete { "all " } else { "" };
+        let so_far = if *complete { "" } else { ", not all" };
+        write!(
+            f,
+            "weak memory: {all}{executions} executions with up to {preemptions} preemptions{so_far}"
+        )
+    }
+}
+
+/// What broke, and what each CPU did.
+fn told(story: &Story) -> String {
+    let broken = story.violations.iter();
+    let mut text: String =
+        broken.map(|found| format!("{}: {}\n", found.kind.name(), found.detail)).collect();
+    let cpus = story.events.iter().map(|event| usize::from(event.cpu.0) + 1).max();
+    text.push_str(&story_table(story, cpus.unwrap_or(1)));
+    text
+}
+
 impl std::fmt::Display for Failure {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        for violation in &self.story.violations {
-            writeln!(f, "{}: {}", violation.kind.name(), violation.detail)?;
-        }
-        let cpus = self.story.events.iter().map(|event| usize::from(event.cpu.0) + 1).max();
-        write!(f, "{}", story_table(&self.story, cpus.unwrap_or(1)))?;
+        write!(f, "{}", told(&self.story))?;
         write!(f, "schedule: {}", schedule_text(&self.schedule))
     }
 }
@@ -69,7 +87,15 @@ impl std::fmt::Display for Checked {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let (scope, name) = (self.scenario.scope.name(), self.scenario.name);
         match &self.failure {
-            None => write!(f, "ok    [{scope}] {name}: {}", self.coverage),
+            None => {
+                let verdict = if self.failed() { "FAIL " } else { "ok   " };
+                write!(f, "{verdict} [{scope}] {name}: {}", self.coverage)?;
+                if let Some(weak) = &self.weak {
+                    write!(f, "; {weak}")?;
+                }
+                let table = self.weak_failure.as_ref().map(told);
+                table.map_or(Ok(()), |table| write!(f, "\n{table}"))
+            }
             Some(failure) => write!(
                 f,
                 "FAIL  [{scope}] {name}: found by schedule {}\n{failure}",

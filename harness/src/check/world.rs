@@ -15,6 +15,7 @@ use pamt_strategies::platform::{Actor, Home};
 use pamt_strategies::registry::{ModuleMode, StrategyParams, StrategySpec, build};
 use pamt_strategies::units::{CpuId, NodeId, PAGE_BYTES, Pfn, Region};
 
+use super::heard::Heard;
 use super::scenario::{A, B, Backing, C, Fault, POOL, REGIONS, Scenario, Step};
 
 /// A SEAMCALL of the host that is BUSY so often is given up.
@@ -46,12 +47,16 @@ pub struct Story {
     pub violations: Vec<Violation>,
     /// The execution came to its end.
     pub finished: bool,
+    /// Everything that was reported, when the schedule was one to replay.
+    pub(super) heard: Heard,
 }
 
 /// Listens to an execution.
 #[derive(Default)]
 pub(super) struct Log {
     story: Mutex<Story>,
+    /// Whether everything is kept, for a trace.
+    keeps: bool,
     running: AtomicBool,
     /// Retries of each CPU in its present step.
     retries: Mutex<[u32; 8]>,
@@ -62,6 +67,11 @@ fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl Log {
+    /// One that keeps everything.
+    pub(super) fn keeping() -> Self {
+        Self { keeps: true, ..Self::default() }
+    }
+
     /// What has been heard so far.
     pub(super) fn story(&self) -> Story {
         locked(&self.story).clone()
@@ -92,6 +102,9 @@ impl Log {
 
 impl Observer for Log {
     fn observe(&self, cpu: CpuId, observation: Observation) {
+        if self.keeps && self.running.load(Ordering::Relaxed) {
+            locked(&self.story).heard.observations.push((cpu, observation.clone()));
+        }
         match observation {
             Observation::Chronicle(region, what) => self.say(cpu, format!("[{region}] {what}")),
             Observation::Retry(op) => {
@@ -510,6 +523,7 @@ pub(super) fn execute<P: Explorer>(
     let config = ModuleConfig { sept_pages: 16, dynamic, ..sizes };
     let module = Module::<P>::new(&mut setup, &config, &CostTable::default())
         .expect("a small configuration is valid");
+    locked(&log.story).heard.classes = setup.classes().to_vec();
     let flag = || AtomicBool::new(false);
     let world = Arc::new(World::<P> {
         ops: Ops { module, fail_add: flag(), fail_remove: flag() },

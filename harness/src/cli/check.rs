@@ -1,6 +1,7 @@
 //! `check`: explore the interleavings of strategies, or run one schedule again.
 
 use std::fmt::Write;
+use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
 use pamt_reports::exit::Exit;
@@ -9,7 +10,8 @@ use pamt_strategies::spec::{nearest, split_list};
 
 use super::{CliError, output};
 use crate::check::scenario::{SCENARIOS, Scenario, Scope};
-use crate::check::{CheckOptions, check, parse_schedule, replay};
+use crate::check::{CheckOptions, Failure, check, parse_schedule, replay};
+use crate::trace::to_file;
 
 /// Arguments of `check`.
 #[derive(Debug, Args)]
@@ -26,6 +28,12 @@ pub(super) struct CheckArgs {
     /// Seed of the random schedules
     #[arg(long, default_value_t = 1)]
     seed: u64,
+    /// Write the first failure, or the schedule of --replay, to FILE for ui.perfetto.dev
+    #[arg(long, value_name = "FILE.pftrace")]
+    trace: Option<PathBuf>,
+    /// Try executions under weak memory too, at most so many a scenario
+    #[arg(long, value_name = "N")]
+    weak: Option<u64>,
     /// Run one schedule again, as a failure prints it; needs --scenario
     #[arg(long, requires = "scenario")]
     replay: Option<String>,
@@ -61,26 +69,37 @@ pub(super) fn execute(args: &CheckArgs) -> Result<Exit, CliError> {
     let names = split_list(&args.strategy).map_err(|error| usage(&error))?;
     let specs = names.into_iter().map(StrategySpec::parse).collect::<Result<Vec<_>, _>>();
     let specs = specs.map_err(|error| usage(&error))?;
+    if args.trace.is_some() && specs.len() > 1 {
+        return Err(CliError::Usage("--trace needs a single strategy".into()));
+    }
     let (mut text, mut failures) = (String::new(), 0);
     for spec in &specs {
         let _ = writeln!(text, "{}", spec.text());
         match &args.replay {
             Some(schedule) => failures += again(&mut text, args, spec, schedule)?,
-            None => failures += explored(&mut text, args, spec),
+            None => failures += explored(&mut text, args, spec)?,
         }
     }
     output::text(&text)?;
     Ok(if failures == 0 { Exit::Passed } else { Exit::Violation })
 }
 
-fn explored(text: &mut String, args: &CheckArgs, spec: &StrategySpec) -> usize {
+fn explored(text: &mut String, args: &CheckArgs, spec: &StrategySpec) -> Result<usize, CliError> {
     let scopes = args.scope.scopes();
-    let options = CheckOptions { scopes, schedules: args.schedules, seed: args.seed };
+    let options =
+        CheckOptions { scopes, schedules: args.schedules, seed: args.seed, weak: args.weak };
     let checked = check(spec, &options);
+    if let Some(path) = &args.trace {
+        let failed = checked.iter().find_map(|one| Some((one.scenario, one.failure.as_ref()?)));
+        if let Some((scenario, failure)) = failed {
+            // Again, so that everything is kept.
+            trace(path, replay(spec, scenario, &failure.schedule).as_ref())?;
+        }
+    }
     for one in &checked {
         let _ = writeln!(text, "{one}");
     }
-    checked.iter().filter(|one| one.failure.is_some()).count()
+    Ok(checked.iter().filter(|one| one.failed()).count())
 }
 
 fn again(
@@ -93,7 +112,11 @@ fn again(
     let schedule = parse_schedule(schedule).map_err(|part| {
         CliError::Usage(format!("--replay: `{part}` is not `cpu*steps`, for example `0*120`"))
     })?;
-    match replay(spec, scenario, &schedule) {
+    let replayed = replay(spec, scenario, &schedule);
+    if let Some(path) = &args.trace {
+        trace(path, replayed.as_ref())?;
+    }
+    match replayed {
         Some(failure) => {
             let _ = writeln!(text, "{failure}");
             Ok(1)
@@ -103,6 +126,11 @@ fn again(
             Ok(0)
         }
     }
+}
+
+fn trace(path: &Path, failure: Option<&Failure>) -> Result<(), CliError> {
+    let Some(failure) = failure else { return Ok(()) };
+    to_file(path, |out| Ok(((), failure.write_trace(out))))
 }
 
 fn scenario(name: &str) -> Result<&'static Scenario, CliError> {

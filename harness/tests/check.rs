@@ -94,6 +94,6 @@ fn under_weak_memory_sound_strategies_pass_and_a_lost_race_is_found() {
         }
     }
     let spec = StrategySpec::parse("v3-07").expect("known");
-    let (_, failure) = explore_weak(&spec, scenario("get/get"), 2000);
+    let (_, failure) = explore_weak(&spec, scenario("get/get"), 300);
     assert!(failure.is_some(), "v3-07 removes a pair that another CPU has just counted on");
 }

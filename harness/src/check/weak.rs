@@ -90,7 +90,8 @@ pub fn explore_weak(
     let mut builder = loom::model::Builder::new();
     builder.preemption_bound = Some(preemptions);
     builder.max_branches = MOST_BRANCHES;
-    builder.max_permutations = Some(budget as usize);
+    // Loom stops before the one of this number.
+    builder.max_permutations = Some(budget as usize + 1);
     // How often loom looks whether that is reached.
     builder.checkpoint_interval = 1;
     let (inside, spec) = (Arc::clone(&search), spec.clone());

@@ -97,3 +97,13 @@ fn under_weak_memory_sound_strategies_pass_and_a_lost_race_is_found() {
     let (_, failure) = explore_weak(&spec, scenario("get/get"), 300);
     assert!(failure.is_some(), "v3-07 removes a pair that another CPU has just counted on");
 }
+
+#[test]
+fn a_violation_is_printed_with_the_schedule_that_replays_it_and_exits_110() {
+    let asked = ["check", "--strategy", "v3-07", "--schedules", "500"];
+    let mut command = assert_cmd::Command::cargo_bin("pamt-bench").expect("built");
+    let output = command.args(asked).output().expect("it starts");
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert_eq!(output.status.code(), Some(110), "{said}");
+    assert!(said.contains("FAIL ") && said.contains("schedule: 0*"), "{said}");
+}

@@ -32,7 +32,7 @@ impl Heard {
         let mut now = Cycles(0);
         for (cpu, observation) in &self.observations {
             sink.observed(*cpu, now, observation);
-            now = now + Cycles(STEP);
+            now += Cycles(STEP);
         }
         TraceSink::finish(&mut sink, now);
         drop(sink);

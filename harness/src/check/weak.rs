@@ -5,7 +5,7 @@
 //! It is exhaustive within the bound, and therefore slow: three preemptions for two CPUs, two for
 //! three, and a budget after which the answer is "so far".
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -45,19 +45,11 @@ struct Search {
 }
 
 impl Search {
-    fn failed(&self) -> bool {
-        self.failure.lock().unwrap_or_else(PoisonError::into_inner).is_some()
-    }
-
     fn found(&self, story: Story) {
         self.failure.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(story);
     }
 
     fn execution(&self, spec: &StrategySpec, scenario: &'static Scenario) {
-        // Loom cannot be told to stop: what is left of its tree has nothing in it.
-        if self.failed() {
-            return;
-        }
         self.executions.fetch_add(1, Ordering::Relaxed);
         let log = Arc::new(Log::default());
         *self.log.lock().unwrap_or_else(PoisonError::into_inner) = Arc::clone(&log);
@@ -65,6 +57,8 @@ impl Search {
         let story = log.story();
         if !story.violations.is_empty() {
             self.found(story);
+            // Loom cannot be told to stop. All threads have ended here, so unwinding leaves none behind.
+            resume_unwind(Box::new("a violation was found"));
         }
     }
 

@@ -206,3 +206,23 @@ fn verdict(document: &Document) -> Exit {
         Exit::Passed
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_violation_outranks_an_interruption_and_that_a_partial_result() {
+        let experiment =
+            Experiment { tds: 1, vcpus: 1, memory_bytes: 2 << 20, ..Experiment::default() };
+        let prepared = Prepared::new(&experiment).expect("valid");
+        let mut document = Document::new(vec![exec::run(&prepared).expect("runs")]);
+        assert_eq!(verdict(&document), Exit::Passed);
+        document.runs[0].result.partial = true;
+        assert_eq!(verdict(&document), Exit::Partial);
+        document.unfinished.push("a run that was not begun".into());
+        assert_eq!(verdict(&document), Exit::Interrupted);
+        document.runs[0].result.correctness.verdict = Verdict::Violations;
+        assert_eq!(verdict(&document), Exit::Violation);
+    }
+}

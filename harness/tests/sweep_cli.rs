@@ -226,3 +226,59 @@ fn the_checked_in_suites_of_published_figures_expand() {
         assert!(done.status.success(), "{suite}: {done:?}");
     }
 }
+
+/// Names of the files in a folder.
+fn files(folder: &Path) -> Vec<String> {
+    let entries = std::fs::read_dir(folder).expect("readable").map(|e| e.expect("an entry"));
+    let files = entries.filter(|entry| entry.path().is_file());
+    let mut names: Vec<_> =
+        files.map(|file| file.file_name().to_string_lossy().into_owned()).collect();
+    names.sort();
+    names
+}
+
+#[test]
+#[cfg(feature = "parquet")]
+fn the_parquet_table_has_equal_bytes_for_any_shards_and_nothing_is_left_beside_it() {
+    let scene = scene(&plan(30));
+    let folder = scene.path();
+    let table = |name: &str, shards: &[&str]| {
+        for shard in shards {
+            let sweep = ["sweep", "plan.toml", "-o", name, "--quiet", "--shard", shard];
+            assert!(bench(folder, &sweep).status.success());
+        }
+        let path = format!("{name}.parquet");
+        let done = bench(folder, &["sweep", "collect", name, "-o", &path]);
+        assert!(done.status.success(), "{done:?}");
+        std::fs::read(folder.join(path)).expect("written")
+    };
+    let whole = table("whole", &["0/1"]);
+    assert!(whole.starts_with(b"PAR1") && whole.ends_with(b"PAR1"));
+    assert_eq!(whole, table("parts", &["2/3", "0/3", "1/3"]));
+    assert_eq!(files(folder), ["parts.parquet", "plan.toml", "whole.parquet"]);
+}
+
+#[test]
+#[cfg(feature = "parquet")]
+fn a_parquet_table_without_room_leaves_nothing() {
+    let scene = scene(&plan(30));
+    let folder = scene.path();
+    assert!(bench(folder, &["sweep", "plan.toml", "-o", "s", "--quiet"]).status.success());
+    let full = with_little_room(folder, 4, "sweep collect s -o t.parquet");
+    assert_eq!(full.status.code(), Some(74), "{full:?}");
+    assert_eq!(files(folder), ["plan.toml"]);
+}
+
+#[test]
+#[cfg(not(feature = "parquet"))]
+fn a_parquet_table_without_its_feature_is_refused_in_one_line_that_says_how_to_build_it() {
+    let scene = scene(&plan(1));
+    let folder = scene.path();
+    assert!(bench(folder, &["sweep", "plan.toml", "-o", "s", "--quiet"]).status.success());
+    let done = bench(folder, &["sweep", "collect", "s", "-o", "t.parquet"]);
+    assert_eq!(done.status.code(), Some(2));
+    let said = String::from_utf8_lossy(&done.stderr);
+    assert_eq!(said.lines().count(), 1, "{said}");
+    assert!(said.contains("--features parquet") && said.contains(".csv"), "{said}");
+    assert_eq!(files(folder), ["plan.toml"]);
+}

@@ -1,40 +1,27 @@
 //! CSV: one row a run, raw numbers, empty where a figure is not known (RFC 4180).
 
-use crate::columns::{self, LOCK_BENCH, RUN};
-use crate::schema::{Document, Experiment, LockBenchDocument};
-
-/// Name and value of a leading column.
-type Key = (&'static str, fn(&Experiment) -> String);
-
-/// Leading columns: what was asked for.
-const KEYS: [Key; 11] = [
-    ("strategy", |e| e.strategy.clone()),
-    ("workload", |e| e.workload.clone()),
-    ("machine", |e| e.machine.clone()),
-    ("backend", |e| e.backend.clone()),
-    ("seed", |e| e.seed.to_string()),
-    ("run", |e| e.run.to_string()),
-    ("tds", |e| e.tds.map(|n| n.to_string()).unwrap_or_default()),
-    ("vcpus", |e| e.vcpus.map(|n| n.to_string()).unwrap_or_default()),
-    ("memory_bytes", |e| e.memory_bytes.map(|n| n.to_string()).unwrap_or_default()),
-    ("page_size", |e| e.page_size.clone().unwrap_or_default()),
-    ("pamt_pages", |e| e.pamt_pages.clone().unwrap_or_default()),
-];
+use crate::columns::{self, LOCK_BENCH};
+use crate::figure::Figure;
+use crate::run_table::{cells, heads};
+use crate::schema::{Document, LockBenchDocument, Run};
 
 /// The document as CSV, header line first.
 #[must_use]
 pub fn render(document: &Document) -> String {
-    let head = KEYS.iter().map(|(id, _)| (*id).to_owned());
-    let head = head.chain(["world", "work_unit"].map(str::to_owned));
-    let mut text = line(head.chain(RUN.iter().map(|column| column.id.to_owned())));
-    for run in &document.runs {
-        let result = &run.result;
-        let unit = result.throughput.as_ref().map(|t| t.unit.clone()).unwrap_or_default();
-        let keys = KEYS.iter().map(|(_, get)| get(&run.experiment));
-        let keys = keys.chain([result.world.name().to_owned(), unit]);
-        text.push_str(&line(keys.chain(RUN.iter().map(|column| column.raw(result)))));
-    }
-    text
+    let rows = document.runs.iter().map(row);
+    std::iter::once(head()).chain(rows).collect()
+}
+
+/// The header line of runs.
+#[must_use]
+pub fn head() -> String {
+    line(heads().map(|(id, _)| id.to_owned()))
+}
+
+/// The line of a run.
+#[must_use]
+pub fn row(run: &Run) -> String {
+    line(cells(run).map(|cell| cell.as_ref().map(Figure::raw).unwrap_or_default()))
 }
 
 /// Columns of the lock benchmark's CSV, a contract with scripts.

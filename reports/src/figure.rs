@@ -23,10 +23,39 @@ impl From<f64> for Figure {
     }
 }
 
-impl From<&str> for Figure {
-    fn from(value: &str) -> Self {
-        Self::Text(value.to_owned())
+impl From<String> for Figure {
+    fn from(value: String) -> Self {
+        Self::Text(value)
     }
+}
+
+/// Which [`Figure`] all values of a column are, for forms whose columns have a type.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// [`Figure::Int`].
+    Int,
+    /// [`Figure::Real`].
+    Real,
+    /// [`Figure::Text`].
+    Text,
+}
+
+/// What the value of a column may be.
+pub trait Typed: Into<Figure> {
+    /// The figure that it becomes.
+    const KIND: Kind;
+}
+
+impl Typed for u64 {
+    const KIND: Kind = Kind::Int;
+}
+
+impl Typed for f64 {
+    const KIND: Kind = Kind::Real;
+}
+
+impl Typed for String {
+    const KIND: Kind = Kind::Text;
 }
 
 impl Figure {

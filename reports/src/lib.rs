@@ -14,9 +14,12 @@ pub mod fidelity;
 pub mod figure;
 pub mod gate;
 pub mod html;
+#[cfg(feature = "parquet")]
+pub mod parquet;
 pub mod perfetto;
 pub mod plot;
 pub mod queueing;
+mod run_table;
 pub mod scenario;
 pub mod schema;
 pub mod stats;

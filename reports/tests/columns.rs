@@ -55,6 +55,7 @@ fn every_scalar_of_a_row_has_a_column_that_shows_it() {
     complete(columns::MEMORY, &result.memory);
     complete(columns::TD, &result.tds[0]);
     check(columns::RUN, result);
+    check(columns::SETTING, global.expect("in the fixture"));
 }
 
 #[test]
@@ -87,6 +88,7 @@ fn ids_are_unique_within_a_registry() {
         ids.sort_unstable();
         assert!(ids.windows(2).all(|pair| pair[0] != pair[1]), "{ids:?}");
     }
+    unique(columns::SETTING);
     unique(columns::RUN);
     unique(columns::OP);
     unique(columns::LOCK);

@@ -35,6 +35,16 @@ pub(crate) const STEPS: &[Step] = &[
         run: || command(&["cargo", "test", "-q", "--workspace", "--no-fail-fast"]),
     },
     Step {
+        name: "parquet",
+        what: "the Parquet table, by its writer's own reader, and by pandas and DuckDB",
+        needs: &[
+            Need::Debian { file: "/usr/bin/python3", package: "python3" },
+            Need::Debian { file: "/usr/share/doc/python3-venv", package: "python3-venv" },
+            Need::Python("scripts/parquet/requirements.txt"),
+        ],
+        run: parquet,
+    },
+    Step {
         name: "web",
         what: "the report's script is what its sources build; the report in a browser",
         needs: &[
@@ -81,6 +91,20 @@ pub(crate) const STEPS: &[Step] = &[
     gate::STEP,
     vm_test::STEP,
 ];
+
+fn parquet() -> Outcome {
+    let test = "scripts/parquet/test_read_back.py";
+    // Of the whole workspace, so that dependencies are those of the steps before. The tests leave the
+    // program that they tested in target/debug.
+    let feature = ["-q", "--workspace", "--features", "pamt-harness/parquet"];
+    let lines = [
+        [&["cargo", "clippy", "--all-targets"], &feature[..], &["--", "-Dwarnings"]].concat(),
+        [&["cargo", "test", "--test", "parquet", "--test", "sweep_cli"], &feature[..]].concat(),
+        vec![PYTHON, test, "target/debug/pamt-bench"],
+    ];
+    let failed = lines.iter().map(|line| command(line)).find(|o| !matches!(o, Outcome::Passed));
+    failed.unwrap_or(Outcome::Passed)
+}
 
 fn dask() -> Outcome {
     let test = "scripts/cluster/test_sweep_dask.py";

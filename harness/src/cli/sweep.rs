@@ -68,7 +68,8 @@ enum SweepCommand {
 struct CollectArgs {
     /// Folder of the sweep
     folder: PathBuf,
-    /// The merged file: .json (a result document), .jsonl or .csv; default FOLDER/merged.json
+    /// The merged file: .json (a result document), .jsonl, .csv or, where built with the feature
+    /// `parquet`, .parquet; default FOLDER/merged.json
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
 }
@@ -407,9 +408,25 @@ fn form_of(path: &Path) -> Result<Form, CliError> {
         Some("json") => Ok(Form::Json),
         Some("jsonl") => Ok(Form::Jsonl),
         Some("csv") => Ok(Form::Csv),
+        Some("parquet") => parquet_form(path),
         _ => {
             let path = path.display();
-            Err(CliError::Usage(format!("-o {path}: end the name with .json, .jsonl or .csv")))
+            let known = ".json, .jsonl, .csv or .parquet";
+            Err(CliError::Usage(format!("-o {path}: end the name with {known}")))
         }
     }
+}
+
+#[cfg(feature = "parquet")]
+fn parquet_form(_: &Path) -> Result<Form, CliError> {
+    Ok(Form::Parquet)
+}
+
+#[cfg(not(feature = "parquet"))]
+fn parquet_form(path: &Path) -> Result<Form, CliError> {
+    Err(CliError::Usage(format!(
+        "-o {}: this build writes no Parquet; build it with `cargo build --release --features parquet`, \
+         or name a .csv",
+        path.display()
+    )))
 }

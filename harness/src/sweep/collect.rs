@@ -2,9 +2,9 @@
 
 use std::io::{self, Write};
 
-use pamt_reports::csv;
-use pamt_reports::schema::{Document, Run, SCHEMA_VERSION};
+use pamt_reports::schema::Run;
 
+use super::form::{Form, Merged};
 use super::job::Job;
 use super::store::{Failure, Store, StoreError};
 
@@ -17,17 +17,6 @@ pub struct Collected {
     pub failed: Vec<Failure>,
     /// Jobs without result or failure.
     pub missing: Vec<Job>,
-}
-
-/// Form of the merged file.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Form {
-    /// A result document.
-    Json,
-    /// A run a line.
-    Jsonl,
-    /// The run columns, a run a line.
-    Csv,
 }
 
 /// Why a merge stopped.
@@ -49,15 +38,15 @@ pub fn collect(
     store: &Store,
     jobs: &[Job],
     form: Form,
-    output: &mut impl Write,
+    output: impl Write + Send,
     mut each: impl FnMut(&Job, &Run),
 ) -> Result<Collected, CollectError> {
     let mut collected = Collected::default();
-    write_head(form, output)?;
+    let mut file = Merged::begin(form, output)?;
     for job in jobs {
         if let Some(text) = store.result(job)? {
             let run: Run = serde_json::from_str(&text).map_err(io::Error::other)?;
-            write_run(form, output, &text, &run, collected.merged == 0)?;
+            file.add(&text, &run)?;
             each(job, &run);
             collected.merged += 1;
         } else if let Some(failure) = store.failure(job)? {
@@ -66,37 +55,6 @@ pub fn collect(
             collected.missing.push(job.clone());
         }
     }
-    if form == Form::Json {
-        write!(output, "\n],\n\"schema_version\": {SCHEMA_VERSION}\n}}\n")?;
-    }
-    output.flush()?;
+    file.finish()?;
     Ok(collected)
-}
-
-fn write_head(form: Form, output: &mut impl Write) -> io::Result<()> {
-    match form {
-        Form::Json => write!(output, "{{\n\"runs\": ["),
-        Form::Jsonl => Ok(()),
-        Form::Csv => write!(output, "{}", csv::render(&Document::new(Vec::new()))),
-    }
-}
-
-fn write_run(
-    form: Form,
-    output: &mut impl Write,
-    text: &str,
-    run: &Run,
-    first: bool,
-) -> io::Result<()> {
-    match form {
-        Form::Json if first => write!(output, "\n{text}"),
-        Form::Json => write!(output, ",\n{text}"),
-        Form::Jsonl => writeln!(output, "{text}"),
-        Form::Csv => {
-            let table = csv::render(&Document::new(vec![run.clone()]));
-            // A quoted field may hold a line break, the heading holds none.
-            let rows = table.split_once('\n').map_or("", |(_, rows)| rows);
-            write!(output, "{rows}")
-        }
-    }
 }

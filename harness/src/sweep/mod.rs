@@ -6,6 +6,7 @@
 //! the plan, so the merged bytes depend on nothing else.
 
 mod collect;
+mod form;
 mod job;
 mod plan;
 mod published;
@@ -14,7 +15,8 @@ mod sampling;
 mod store;
 mod uncertainty;
 
-pub use collect::{CollectError, Collected, Form, collect};
+pub use collect::{CollectError, Collected, collect};
+pub use form::Form;
 pub use job::{Job, Shard, ShardError};
 pub use plan::{Axis, Keep, Plan, PlanError, Uncertainty, plan_schema};
 pub use published::{Beside, Published, Row};

@@ -2,12 +2,13 @@
 
 use std::fmt::Write;
 
-use super::{Column, Direction, FIELD, LINE, LOCK, LOCK_BENCH, MEMORY, OP, RUN, TD};
+use super::{Column, Direction, FIELD, LINE, LOCK, LOCK_BENCH, MEMORY, OP, RUN, SETTING, TD};
 
 /// Markdown tables of all columns, for the docs.
 #[must_use]
 pub fn markdown_reference() -> String {
     let mut page = String::new();
+    table(&mut page, "What was asked for", "runs[]", SETTING);
     table(&mut page, "A run", "result", RUN);
     table(&mut page, "An operation", "result.ops.NAME", OP);
     table(&mut page, "A lock", "result.locks.NAME", LOCK);

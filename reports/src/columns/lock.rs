@@ -1,7 +1,6 @@
 //! Columns of a lock: lock_stat's twelve under their own names and order, then ours.
 
 use super::columns;
-use crate::figure::Figure;
 use crate::schema::{Handoffs, LockRow};
 
 /// Share of the hand-offs for which `part` counts.
@@ -13,7 +12,7 @@ fn handoffs(row: &LockRow, part: fn(&Handoffs) -> u64) -> Option<f64> {
 columns! {
     /// A lock class.
     LOCK: LockRow {
-        "type" [key] "" "type" Word Neutral PerfLock "Type of the lock, by perf's names." => |r| Some(Figure::from(r.kind.as_str()));
+        "type" [key] "" "type" Word Neutral PerfLock "Type of the lock, by perf's names." => |r| Some(r.kind.clone());
         "con_bounces" [key] "lock_stat" "con-bounces" Count Lower LockStat "Contentions whose previous holder was another CPU." => |r| Some(r.con_bounces);
         "contentions" [key] "lock_stat" "contentions" Count Lower LockStat "Failed first attempts." => |r| Some(r.contentions);
         "waittime_min_ns" [key] "lock_stat" "waittime-min" Ns Lower LockStat "Shortest wait." => |r| r.waittime_min_ns;

@@ -1,12 +1,7 @@
 //! Columns of a row of the lock benchmark.
 
 use super::columns;
-use crate::figure::Figure;
 use crate::schema::LockBenchRow;
-
-fn word(text: &str) -> Option<Figure> {
-    Some(Figure::from(text))
-}
 
 /// Time held over time an acquisition: the utilisation law, where one holds the lock at a time.
 fn utilisation(row: &LockBenchRow) -> Option<f64> {
@@ -16,12 +11,12 @@ fn utilisation(row: &LockBenchRow) -> Option<f64> {
 columns! {
     /// One run of the lock benchmark.
     LOCK_BENCH: LockBenchRow {
-        "lock" [key] "" "lock" Word Neutral Own "The lock." => |r| word(&r.lock);
+        "lock" [key] "" "lock" Word Neutral Own "The lock." => |r| Some(r.lock.clone());
         "threads" [key] "" "threads" Count Neutral Own "Threads, each on a CPU of its own." => |r| Some(r.threads);
         "critical_ns" [key] "" "critical" Ns Neutral Own "Time for which the lock is held." => |r| Some(r.critical_ns);
-        "critical_distribution" [key] "" "critical is" Word Neutral Own "How that time is distributed." => |r| word(r.critical_distribution.name());
+        "critical_distribution" [key] "" "critical is" Word Neutral Own "How that time is distributed." => |r| Some(r.critical_distribution.name().to_owned());
         "parallel_ns" [key] "" "parallel" Ns Neutral Own "Time between release and the next acquire." => |r| Some(r.parallel_ns);
-        "parallel_distribution" [key] "" "parallel is" Word Neutral Own "How that time is distributed." => |r| word(r.parallel_distribution.name());
+        "parallel_distribution" [key] "" "parallel is" Word Neutral Own "How that time is distributed." => |r| Some(r.parallel_distribution.name().to_owned());
         "ns_per_acquire" [key] "" "an acquire" Ns Lower Own "Elapsed time over the acquisitions of all threads." => |r| Some(r.ns_per_acquire);
         "mva_ns_per_acquire" [key] "" "MVA" Ns Neutral Own "What mean-value analysis gives from critical and parallel alone, without coherence." => |r| r.mva_ns_per_acquire;
         "utilisation" [computed] "" "held" Share Neutral Own "Share of the time for which the lock was held: critical over an acquire." => |r| utilisation(r);
@@ -29,9 +24,9 @@ columns! {
         "transfers_per_acquire" [key] "" "transfers" Plain Lower Own "Moves of lines between cores, an acquisition; the simulator alone knows." => |r| r.transfers_per_acquire;
         "acquires" [key] "" "acquires" Count Neutral Own "Acquisitions of all threads." => |r| Some(r.acquires);
         "elapsed_ns" [key] "" "elapsed" Ns Neutral Own "From the start to the end of the last thread." => |r| Some(r.elapsed_ns);
-        "machine" [key] "" "machine" Word Neutral Own "Machine profile, or `host`." => |r| word(&r.machine);
-        "pin" [key] "" "pin" Word Neutral Own "Order of CPUs." => |r| word(&r.pin);
+        "machine" [key] "" "machine" Word Neutral Own "Machine profile, or `host`." => |r| Some(r.machine.clone());
+        "pin" [key] "" "pin" Word Neutral Own "Order of CPUs." => |r| Some(r.pin.clone());
         "seed" [key] "" "seed" Count Neutral Own "Seed." => |r| Some(r.seed);
-        "backend" [key] "" "backend" Word Neutral Own "In which world it ran." => |r| word(&r.backend);
+        "backend" [key] "" "backend" Word Neutral Own "In which world it ran." => |r| Some(r.backend.clone());
     }
 }

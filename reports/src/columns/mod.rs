@@ -12,6 +12,7 @@ mod lock_bench;
 mod memory;
 mod op;
 mod run;
+mod setting;
 mod td;
 
 pub use doc::markdown_reference;
@@ -22,9 +23,10 @@ pub use lock_bench::LOCK_BENCH;
 pub use memory::MEMORY;
 pub use op::OP;
 pub use run::RUN;
+pub use setting::SETTING;
 pub use td::TD;
 
-use crate::figure::{Figure, Unit};
+use crate::figure::{Figure, Kind, Typed, Unit};
 
 /// Which way is better.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, schemars::JsonSchema)]
@@ -82,6 +84,8 @@ pub struct Column<R> {
     pub source: Source,
     /// Path in the JSON below the row, dotted; `None` for a computed column.
     pub path: Option<&'static str>,
+    /// What its values are.
+    pub kind: Kind,
     /// The value; `None` when not known.
     pub value: fn(&R) -> Option<Figure>,
 }
@@ -98,6 +102,11 @@ impl<R> Column<R> {
     pub fn raw(&self, row: &R) -> String {
         (self.value)(row).map(|figure| figure.raw()).unwrap_or_default()
     }
+}
+
+/// The kind of a column's values, from the type of what reads them.
+const fn kind_of<R, T: Typed>(_: fn(&R) -> Option<T>) -> Kind {
+    T::KIND
 }
 
 /// The column of a registry with this id.
@@ -123,6 +132,7 @@ macro_rules! columns {
             help: $help,
             source: $crate::columns::Source::$source,
             path: columns!(@path $id $($path)*),
+            kind: $crate::columns::kind_of::<$row, _>($value),
             value: |row: &$row| {
                 let get: fn(&$row) -> Option<_> = $value;
                 get(row).map($crate::figure::Figure::from)

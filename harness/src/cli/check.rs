@@ -1,6 +1,7 @@
 //! `check`: explore the interleavings of strategies, or run one schedule again.
 
-use std::fmt::Write;
+use std::fmt::Write as _;
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
@@ -11,7 +12,6 @@ use pamt_strategies::spec::{nearest, split_list};
 use super::{CliError, output};
 use crate::check::scenario::{SCENARIOS, Scenario, Scope};
 use crate::check::{CheckOptions, Failure, check, parse_schedule, replay};
-use crate::trace::to_file;
 
 /// Arguments of `check`.
 #[derive(Debug, Args)]
@@ -130,7 +130,10 @@ fn again(
 
 fn trace(path: &Path, failure: Option<&Failure>) -> Result<(), CliError> {
     let Some(failure) = failure else { return Ok(()) };
-    to_file(path, |out| Ok(((), failure.write_trace(out))))
+    let beside = output::Beside::new(path);
+    let written = failure.write_trace(beside.create()?);
+    written.and_then(|mut out| out.flush()).map_err(|source| beside.failed(source))?;
+    beside.finish()
 }
 
 fn scenario(name: &str) -> Result<&'static Scenario, CliError> {

@@ -20,6 +20,7 @@ mod report;
 mod run;
 mod seamcall;
 mod sweep;
+mod trace;
 mod validate;
 
 use std::panic;
@@ -34,6 +35,9 @@ use crate::exec::RunError;
 use crate::fidelity::rows::RowsError;
 use crate::lockbench::LockRunError;
 use crate::machine_fit::FitError;
+use crate::recording::RecordingError;
+
+pub(crate) use output::Beside;
 
 /// Lock-strategy benchmarking harness and simulator for Intel TDX Dynamic PAMT
 #[derive(Debug, Parser)]
@@ -81,6 +85,9 @@ enum Command {
     Hw(hw::HwCommand),
     /// Run a script of SEAMCALLs on simulated CPUs (docs/seamcall-script.md)
     Seamcall(seamcall::SeamcallArgs),
+    /// Traces: gets and puts recorded on a real host (docs/trace-format.md)
+    #[command(subcommand)]
+    Trace(trace::TraceCommand),
     /// Completion script for a shell
     Completions(generate::CompletionArgs),
     /// The manual page
@@ -99,6 +106,9 @@ pub(crate) enum CliError {
     /// Measured rows.
     #[error(transparent)]
     Rows(#[from] RowsError),
+    /// A recording.
+    #[error(transparent)]
+    Recording(#[from] RecordingError),
     /// The lock benchmark.
     #[error(transparent)]
     Lock(#[from] LockRunError),
@@ -125,7 +135,7 @@ impl CliError {
         match self {
             Self::Run(error) => error.exit(),
             Self::Lock(error) => error.exit(),
-            Self::Usage(_) | Self::Rows(_) | Self::Fit(_) => Exit::Usage,
+            Self::Usage(_) | Self::Rows(_) | Self::Fit(_) | Self::Recording(_) => Exit::Usage,
             Self::Ended(exit, _) => *exit,
             Self::Io { .. } => Exit::Io,
         }
@@ -183,6 +193,7 @@ fn dispatch(cli: Cli) -> Result<Exit, CliError> {
         Some(Command::Ab(args)) => ab::execute(&args),
         Some(Command::Hw(command)) => hw::execute(&command),
         Some(Command::Seamcall(args)) => seamcall::execute(&args),
+        Some(Command::Trace(command)) => trace::execute(&command),
         Some(Command::Completions(args)) => generate::completions(&args, Cli::command()),
         Some(Command::Man) => generate::man(Cli::command()),
     }

@@ -1,6 +1,7 @@
 //! Where results go: standard output, or a file that is never half-written.
 
-use std::io::{self, IsTerminal, Write};
+use std::fs::{self, File};
+use std::io::{self, BufWriter, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 
 use clap::ValueEnum;
@@ -112,17 +113,49 @@ pub(super) fn text(text: &str) -> Result<(), CliError> {
     }
 }
 
-/// Writes a file beside `path` and renames it, so that `path` is either as it was or complete.
+/// A file that is written beside `path` and then renamed, so that `path` is either as it was or complete.
+pub(crate) struct Beside<'p> {
+    path: &'p Path,
+    part: PathBuf,
+}
+
+impl<'p> Beside<'p> {
+    /// Nothing is written yet.
+    pub(crate) fn new(path: &'p Path) -> Self {
+        let mut name = path.file_name().unwrap_or_default().to_owned();
+        name.push(format!(".{}.part", std::process::id()));
+        Self { path, part: path.with_file_name(name) }
+    }
+
+    /// Where to write.
+    pub(crate) fn create(&self) -> Result<BufWriter<File>, CliError> {
+        Ok(BufWriter::new(File::create(&self.part).map_err(|source| self.failed(source))?))
+    }
+
+    /// All is written.
+    pub(crate) fn finish(self) -> Result<(), CliError> {
+        fs::rename(&self.part, self.path).map_err(|source| self.failed(source))
+    }
+
+    /// What writing it said.
+    pub(crate) fn failed(&self, source: io::Error) -> CliError {
+        CliError::Io { doing: "write", path: self.path.display().to_string(), source }
+    }
+}
+
+impl Drop for Beside<'_> {
+    fn drop(&mut self) {
+        // What is left of a failed attempt is of no use to anyone; after `finish` nothing is left.
+        let _ = fs::remove_file(&self.part);
+    }
+}
+
+/// Writes a whole file beside `path`.
 pub(crate) fn write_beside(path: &Path, bytes: &[u8]) -> Result<(), CliError> {
-    let mut name = path.file_name().unwrap_or_default().to_owned();
-    name.push(format!(".{}.part", std::process::id()));
-    let beside = path.with_file_name(name);
-    let written = std::fs::write(&beside, bytes).and_then(|()| std::fs::rename(&beside, path));
-    written.map_err(|source| {
-        // What is left of the attempt is of no use to anyone.
-        let _ = std::fs::remove_file(&beside);
-        CliError::Io { doing: "write", path: path.display().to_string(), source }
-    })
+    let beside = Beside::new(path);
+    let mut out = beside.create()?;
+    out.write_all(bytes).and_then(|()| out.flush()).map_err(|source| beside.failed(source))?;
+    beside.finish()
 }
 
 #[cfg(test)]

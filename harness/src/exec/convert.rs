@@ -87,6 +87,8 @@ fn comparability(prepared: &Prepared, world: World) -> Comparability {
         ("workload".to_owned(), asked.workload.clone()),
         ("world".to_owned(), world.name().to_owned()),
     ]);
+    let fingerprint = prepared.replay.iter().map(|replay| format!("{:016x}", replay.fingerprint));
+    parts.extend(fingerprint.map(|print| ("trace".to_owned(), print)));
     parts.extend(prepared.settings.iter().map(|(k, v)| (format!("set.{k}"), v.to_owned())));
     Comparability::new(parts)
 }

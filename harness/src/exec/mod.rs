@@ -7,6 +7,7 @@ mod lines;
 mod native;
 mod parameters;
 mod prepared;
+mod replayed;
 mod sim;
 #[cfg(test)]
 mod tests;
@@ -24,6 +25,7 @@ use thiserror::Error;
 use crate::experiment::Backend;
 use crate::host::PlanError;
 use crate::params::ParamError;
+use crate::recording::RecordingError;
 use crate::workloads::UnknownWorkload;
 
 pub(crate) use in_kernel::{InKernel, run as run_in_kernel};
@@ -51,6 +53,18 @@ pub enum RunError {
     /// The module's configuration, which follows from the sizes.
     #[error(transparent)]
     Module(#[from] ModuleError),
+    /// A recording that cannot be read.
+    #[error(transparent)]
+    Recording(#[from] RecordingError),
+    /// No recording.
+    #[error("--workload trace: give its file, --workload trace:FILE (docs/trace-format.md)")]
+    NoTrace,
+    /// A recording that cannot be replayed so.
+    #[error("--workload trace:FILE: {why}")]
+    Replay {
+        /// Why, and what to do.
+        why: &'static str,
+    },
     /// Threads of this host.
     #[error(transparent)]
     Native(#[from] NativeError),

@@ -27,7 +27,7 @@ pub(super) fn run(prepared: &Prepared) -> Result<Run, RunError> {
 /// The native world of an experiment, empty.
 pub(super) fn set_up(prepared: &Prepared) -> Result<NativeBuild, RunError> {
     let experiment = &prepared.experiment;
-    let (needed, cpus) = (experiment.tds as usize * experiment.vcpus as usize, host_cpus().len());
+    let (needed, cpus) = (prepared.cpus_needed(), host_cpus().len());
     if needed > cpus && !experiment.oversubscribe {
         let backend = experiment.backend.name();
         return Err(RunError::Oversubscribed { backend, needed, cpus });

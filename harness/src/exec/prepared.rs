@@ -3,14 +3,16 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::Arc;
 
 use pamt_sim::machine::Profile;
 use pamt_strategies::registry::{ModuleMode, StrategySpec};
 
-use super::RunError;
+use super::{RunError, replayed};
 use crate::experiment::{Backend, Experiment};
-use crate::host::{HostPlan, PlanError};
+use crate::host::{HostPlan, PlanError, Purpose};
 use crate::params::Settings;
+use crate::recording::Replay;
 use crate::workloads::WorkloadId;
 
 /// An experiment that can be run.
@@ -26,6 +28,8 @@ pub struct Prepared {
     pub settings: Settings,
     /// Its machine.
     pub profile: Profile,
+    /// The recording that it replays.
+    pub replay: Option<Arc<Replay>>,
 }
 
 impl Prepared {
@@ -39,8 +43,13 @@ impl Prepared {
         let (of_machine, own) = experiment.split_set();
         let settings = Settings::new(workload.info().name, workload.params(), &own)?;
         let profile = with_values(machine(&experiment.machine)?, &of_machine)?;
-        let prepared = Self { experiment: experiment.clone(), spec, workload, settings, profile };
-        if experiment.backend == Backend::Sim {
+        let replay = replayed::load(experiment, workload)?;
+        let experiment = match &replay {
+            Some(replay) => replayed::sized(experiment, &spec, replay)?,
+            None => experiment.clone(),
+        };
+        let prepared = Self { experiment, spec, workload, settings, profile, replay };
+        if prepared.experiment.backend == Backend::Sim {
             let topology = prepared.profile.topology();
             let plan = prepared.plan(topology.nodes())?;
             plan.check_cpus(prepared.profile.name(), topology.cpus())?;
@@ -66,9 +75,20 @@ impl Prepared {
         }
     }
 
+    /// CPUs that it needs.
+    pub(super) fn cpus_needed(&self) -> usize {
+        let asked = &self.experiment;
+        let vcpus = asked.tds as usize * asked.vcpus as usize;
+        self.replay.as_ref().map_or(vcpus, |replay| replay.cpus())
+    }
+
     pub(super) fn plan(&self, nodes: usize) -> Result<HostPlan, PlanError> {
-        let kind = (self.dynamic(), self.workload.info().large_first);
-        HostPlan::new(&self.experiment, &self.settings, nodes, kind)
+        let purpose = Purpose {
+            dynamic: self.dynamic(),
+            large_first: self.workload.info().large_first,
+            replay: self.replay.clone(),
+        };
+        HostPlan::new(&self.experiment, &self.settings, nodes, purpose)
     }
 }
 

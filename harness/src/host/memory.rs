@@ -57,6 +57,9 @@ impl<P: Platform> PageAllocator<P> {
             let mut buddy = Buddy::new(map.allocator_part(node), map.reserved_tail);
             // One stream of the run's seed a node.
             let mut random = Pcg64::new(plan.seed.into(), AGEING_STREAM + u128::from(node));
+            if let Some(replay) = &plan.replay {
+                buddy.withhold(&replay.pages);
+            }
             buddy.age(plan.ageing, map.aged_pages, || random.next_u64());
             buddy
         });

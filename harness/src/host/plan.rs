@@ -1,5 +1,8 @@
 //! What a host is made of, as plain data: from an experiment to sizes, placements and pinning.
 
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
 use pamt_strategies::units::{CpuId, NodeId, PAGE_BYTES};
 use thiserror::Error;
 
@@ -8,6 +11,7 @@ use super::pages::Demand;
 use super::pages::{MapError, MemoryMap, Placement, UnknownPlacement, Use};
 use crate::experiment::Experiment;
 use crate::params::{Kind, Param, Settings};
+use crate::recording::Replay;
 
 /// Control pages of a TD without vCPUs: TDR and 6 TDCS pages.
 const TD_PAGES: u64 = 7;
@@ -90,6 +94,24 @@ pub enum PlanError {
     /// More memory than can be named.
     #[error(transparent)]
     Map(#[from] MapError),
+    /// The pool of pairs would lie where a recording has its pages.
+    #[error(
+        "--pamt-pages {placement}: the trace names pages where its pool would lie; choose another, or give the host more memory (--set host_memory=...)"
+    )]
+    PoolInRecording {
+        /// The placement.
+        placement: String,
+    },
+    /// A recording of a larger host.
+    #[error("the trace names CPU {last}, {machine} has {cpus} CPUs; choose a larger --machine")]
+    RecordedCpu {
+        /// The greatest that it names.
+        last: usize,
+        /// Name of the machine.
+        machine: String,
+        /// What it has.
+        cpus: usize,
+    },
     /// Neither TDs nor vCPUs.
     #[error("--tds {tds} --vcpus {vcpus}: give at least one TD and one vCPU")]
     Nobody {
@@ -133,6 +155,19 @@ pub(crate) struct HostPlan {
     pub(crate) seed: u64,
     /// The module runs in dynamic mode.
     pub(crate) dynamic: bool,
+    /// The recording whose gets and puts are replayed; its pages reach no leaf of the module.
+    pub(crate) replay: Option<Arc<Replay>>,
+}
+
+/// What a host is for, besides its sizes.
+#[derive(Clone, Debug)]
+pub(crate) struct Purpose {
+    /// The module runs in dynamic mode.
+    pub(crate) dynamic: bool,
+    /// The first TD maps all its memory as 2 MiB pages, whatever `--page-size` says.
+    pub(crate) large_first: bool,
+    /// A recording to replay.
+    pub(crate) replay: Option<Arc<Replay>>,
 }
 
 /// Page sizes of TDs.
@@ -166,14 +201,14 @@ pub(crate) enum Clear {
 }
 
 impl HostPlan {
-    /// The host of an experiment on a machine with `nodes` nodes. `large_first`: the first TD maps all
-    /// its memory as 2 MiB pages, whatever `--page-size` says.
+    /// The host of an experiment on a machine with `nodes` nodes.
     pub(crate) fn new(
         experiment: &Experiment,
         settings: &Settings,
         nodes: usize,
-        (dynamic, large_first): (bool, bool),
+        purpose: Purpose,
     ) -> Result<Self, PlanError> {
+        let Purpose { dynamic, large_first, replay } = purpose;
         let (tds, vcpus) = (experiment.tds, experiment.vcpus);
         if tds == 0 || vcpus == 0 {
             return Err(PlanError::Nobody { tds, vcpus });
@@ -188,18 +223,24 @@ impl HostPlan {
         }
         let pages_per_td = experiment.memory_bytes / PAGE_BYTES;
         let ageing = settings.fraction("ageing").min(OLDEST);
+        let recorded_bytes =
+            replay.as_ref().map_or(0, |replay| (replay.last_page().0 + 1) * PAGE_BYTES);
         let caches = u64::from(vcpus) * CACHE_PAGES as u64;
         let map = MemoryMap::new(&Demand {
             nodes: nodes as u64,
             tds: u64::from(tds),
-            pages_per_td,
+            pages_per_td: if replay.is_some() { 0 } else { pages_per_td },
+            recorded_regions: replay.as_ref().map_or(0, |replay| replay.regions()),
             large: page_sizes.has_large(),
             ageing,
             kernel_pages_per_td: TD_PAGES + u64::from(vcpus) * VCPU_PAGES + caches,
-            host_bytes: settings.size_bytes("host_memory"),
+            host_bytes: settings.size_bytes("host_memory").max(recorded_bytes),
             guest,
             pamt,
         })?;
+        if replay.as_ref().is_some_and(|replay| in_a_pool(&map, replay)) {
+            return Err(PlanError::PoolInRecording { placement: experiment.pamt_pages.clone() });
+        }
         Ok(Self {
             tds,
             vcpus,
@@ -218,22 +259,41 @@ impl HostPlan {
             },
             seed: experiment.run_seed(),
             dynamic,
+            replay,
         })
     }
 
     /// Fails when there are more vCPUs than CPUs.
     pub(crate) fn check_cpus(&self, machine: &str, cpus: usize) -> Result<(), PlanError> {
+        if let Some(replay) = &self.replay {
+            let last = replay.cpus().saturating_sub(1);
+            let machine = machine.to_owned();
+            return if last < cpus {
+                Ok(())
+            } else {
+                Err(PlanError::RecordedCpu { last, machine, cpus })
+            };
+        }
         let needed = u64::from(self.tds) * u64::from(self.vcpus);
         if needed <= cpus as u64 { Ok(()) } else { Err(self.too_many(machine, cpus)) }
     }
 
     /// Node and CPUs of each TD: TDs take turns over the nodes, and each takes the next CPUs of its
-    /// node in order of their number (first threads of the cores before second ones).
+    /// node in order of their number (first threads of the cores before second ones). TDs of a
+    /// recording are where they were.
     pub(crate) fn pin(
         &self,
         machine: &str,
         node_of: &[NodeId],
     ) -> Result<Vec<(NodeId, Vec<CpuId>)>, PlanError> {
+        if let Some(replay) = &self.replay {
+            self.check_cpus(machine, node_of.len())?;
+            let place = |cpus: &BTreeSet<u16>| {
+                let cpus: Vec<_> = cpus.iter().copied().map(CpuId).collect();
+                (node_of[usize::from(cpus[0].0)], cpus)
+            };
+            return Ok(replay.tds.iter().map(|td| place(&td.cpus)).collect());
+        }
         let nodes = node_of.iter().map(|node| usize::from(node.0)).max().map_or(1, |most| most + 1);
         let mut free: Vec<Vec<CpuId>> = vec![Vec::new(); nodes];
         for (cpu, node) in node_of.iter().enumerate().rev() {
@@ -269,4 +329,13 @@ impl HostPlan {
             cpus,
         }
     }
+}
+
+/// Whether the recording has pages where pairs have their pool.
+fn in_a_pool(map: &MemoryMap, replay: &Replay) -> bool {
+    (0..map.nodes).any(|node| {
+        let pool = map.pool_part(node);
+        let from = replay.pages.partition_point(|page| page.region().0 < pool.start);
+        replay.pages.get(from).is_some_and(|page| page.region().0 < pool.end)
+    })
 }

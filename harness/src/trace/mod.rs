@@ -26,7 +26,7 @@ use pamt_strategies::module::{Leaf, Status};
 use pamt_strategies::units::{Clock, CpuId, Cycles, Region};
 
 use lock_tracks::{LockTracks, Place, Taking};
-pub(crate) use record::{record, to_file};
+pub(crate) use record::record;
 use writer::Writer;
 
 /// A trace being written. Its clones write to the same trace: one goes to the recorder as its sink,

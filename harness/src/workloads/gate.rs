@@ -55,21 +55,35 @@ impl Progress {
         body: impl FnOnce() -> Result<u64, HostError>,
     ) {
         let begun = P::now(cpu);
+        self.run_counted(cpu, host, || {
+            let pages = body()?;
+            self.count(td, pages, begun, P::now(cpu));
+            Ok(())
+        });
+    }
+
+    /// The same for a program that counts what it does itself.
+    pub(crate) fn run_counted<P: Platform>(
+        &self,
+        cpu: &P::Cpu,
+        host: &Host<P>,
+        body: impl FnOnce() -> Result<(), HostError>,
+    ) {
         // Without the state that the run was to start from there is nothing to run.
         let outcome = match self.unprepared.get() {
             Some(error) => Err(error.clone()),
             None => body(),
         };
-        match outcome {
-            Ok(pages) => self.count(td, pages, begun, P::now(cpu)),
-            Err(error) => self.fail(error),
+        if let Err(error) = outcome {
+            self.fail(error);
         }
         if self.at_work.fetch_sub(1, Ordering::AcqRel) == 1 {
             host.conclude(cpu);
         }
     }
 
-    fn count(&self, td: u32, pages: u64, begun: Cycles, ended: Cycles) {
+    /// `pages` more were done for `td`, from `begun` to `ended`.
+    pub(crate) fn count(&self, td: u32, pages: u64, begun: Cycles, ended: Cycles) {
         self.done.fetch_add(pages, Ordering::Relaxed);
         let mut tally = self.tds[td as usize].lock();
         tally.pages += pages;

@@ -19,6 +19,7 @@ mod neighbour_regions;
 mod same_region;
 mod split_storm;
 mod teardown;
+mod trace;
 
 use std::sync::Arc;
 
@@ -122,20 +123,32 @@ workloads! {
     ageing,
     same_region,
     neighbour_regions,
+    trace,
+}
+
+/// The recording that `trace:FILE` replays.
+pub(crate) fn replayed_file(workload: &str) -> Option<&str> {
+    workload.strip_prefix(trace::INFO.name)?.strip_prefix(':')
 }
 
 impl WorkloadId {
-    /// The workload of a name.
+    /// The workload of a name: one of the registry, or `trace:FILE`.
     ///
     /// # Errors
     /// No such name.
     pub fn parse(name: &str) -> Result<Self, UnknownWorkload> {
-        WORKLOADS.iter().position(|info| info.name == name).map(Self).ok_or_else(|| {
+        let own = replayed_file(name).map_or(name, |_| trace::INFO.name);
+        WORKLOADS.iter().position(|info| info.name == own).map(Self).ok_or_else(|| {
             UnknownWorkload {
                 name: name.to_owned(),
                 nearest: nearest(name, WORKLOADS.iter().map(|info| info.name)),
             }
         })
+    }
+
+    /// It needs a file to replay.
+    pub(crate) fn replays(self) -> bool {
+        self.info().name == trace::INFO.name
     }
 
     /// What is known of it.

@@ -109,7 +109,12 @@ impl<P: Platform> Host<P> {
     }
 
     /// Tells the strategy of a new folio; false when it cannot serve it now.
-    fn populate_folio(&self, cpu: &P::Cpu, td: &Td, first: Pfn) -> Result<bool, HostError> {
+    pub(super) fn populate_folio(
+        &self,
+        cpu: &P::Cpu,
+        td: &Td,
+        first: Pfn,
+    ) -> Result<bool, HostError> {
         self.books.begin::<P>(cpu);
         match self.strategy.memfd_populate(cpu, &self.env(), first) {
             Ok(()) => Ok(true),

@@ -6,6 +6,7 @@ mod guest_memory;
 mod large;
 mod reclaim;
 mod removal;
+mod replay;
 mod setup;
 mod split;
 

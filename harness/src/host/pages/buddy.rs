@@ -9,7 +9,7 @@
 //! Plain bookkeeping: the zone lock that protects it is modelled in [`super::zone`].
 
 use pamt_strategies::units::{PAGES_PER_REGION, Pfn};
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 
 /// Order of a 2 MiB pageblock; larger blocks do not matter to order-0 allocations.
 const MAX_ORDER: usize = 9;
@@ -21,6 +21,8 @@ pub(crate) struct Buddy {
     /// Where a free block lies: its order and its place in the list.
     free: FxHashMap<u64, (usize, usize)>,
     fresh: core::ops::Range<u64>,
+    /// Regions of `fresh` that were claimed out of turn.
+    claimed: FxHashSet<u64>,
     reserved_tail: u64,
 }
 
@@ -31,8 +33,29 @@ impl Buddy {
             lists: Default::default(),
             free: FxHashMap::default(),
             fresh: u64::from(regions.start)..u64::from(regions.end),
+            claimed: FxHashSet::default(),
             reserved_tail,
         }
+    }
+
+    /// Others hold `pages`, in order: their regions are claimed, and what is left of those is free.
+    pub(crate) fn withhold(&mut self, pages: &[Pfn]) {
+        let mine = |page: &&Pfn| self.fresh.contains(&u64::from(page.region().0));
+        let pages: Vec<Pfn> = pages.iter().filter(mine).copied().collect();
+        for held in pages.chunk_by(|a, b| a.region() == b.region()) {
+            let region = held[0].region();
+            self.claimed.insert(region.0.into());
+            let first = region.first_pfn().0;
+            let all = first..first + PAGES_PER_REGION - self.reserved_tail;
+            let free = all.map(Pfn).filter(|page| held.binary_search(page).is_err());
+            free.for_each(|page| self.give(page));
+        }
+    }
+
+    /// The next region that nobody has claimed.
+    fn claim(&mut self) -> Option<u64> {
+        let claimed = &mut self.claimed;
+        self.fresh.find(|region| !claimed.remove(region))
     }
 
     /// Memory as after long use: pageblocks are claimed until `wanted` pages in them are free, scattered
@@ -40,7 +63,7 @@ impl Buddy {
     pub(crate) fn age(&mut self, used: f64, wanted: u64, mut random: impl FnMut() -> u64) {
         let mut free = Vec::new();
         while (free.len() as u64) < wanted {
-            let Some(region) = self.fresh.next() else { break };
+            let Some(region) = self.claim() else { break };
             let first = region * PAGES_PER_REGION;
             let pages = first..first + PAGES_PER_REGION - self.reserved_tail;
             free.extend(pages.filter(|_| (random() >> 11) as f64 / (1_u64 << 53) as f64 >= used));
@@ -70,7 +93,7 @@ impl Buddy {
     }
 
     fn claim_pageblock(&mut self) -> Option<()> {
-        let region = self.fresh.next()?;
+        let region = self.claim()?;
         let start = region * PAGES_PER_REGION;
         let usable = PAGES_PER_REGION - self.reserved_tail;
         let mut at = 0;
@@ -135,7 +158,8 @@ impl Buddy {
     pub(crate) fn free_pages(&self) -> u64 {
         let listed: u64 =
             self.lists.iter().enumerate().map(|(order, list)| (list.len() as u64) << order).sum();
-        listed + (self.fresh.end - self.fresh.start) * (PAGES_PER_REGION - self.reserved_tail)
+        let fresh = self.fresh.end - self.fresh.start - self.claimed.len() as u64;
+        listed + fresh * (PAGES_PER_REGION - self.reserved_tail)
     }
 }
 
@@ -178,6 +202,18 @@ mod tests {
         let regions: BTreeSet<_> = pages.iter().map(|page| page.region()).collect();
         assert!(regions.len() > 2, "{regions:?}");
         assert!(buddy.free_pages() < 64 * 512 - 64, "others hold pages");
+    }
+
+    #[test]
+    fn withheld_pages_never_come_out_and_the_rest_of_their_regions_comes_first() {
+        let mut buddy = Buddy::new(0..4, 0);
+        let held: Vec<Pfn> = (512..1024).step_by(2).map(Pfn).collect();
+        buddy.withhold(&held);
+        assert_eq!(buddy.free_pages(), 3 * 512 + 256);
+        let pages: Vec<_> = std::iter::from_fn(|| buddy.take()).collect();
+        assert_eq!(pages.len(), 3 * 512 + 256);
+        assert!(pages[..256].iter().all(|page| page.region().0 == 1));
+        assert!(pages.iter().all(|page| held.binary_search(page).is_err()));
     }
 
     #[test]

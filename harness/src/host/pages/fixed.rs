@@ -136,6 +136,7 @@ mod tests {
             nodes: 2,
             tds,
             pages_per_td,
+            recorded_regions: 0,
             large: false,
             ageing: 0.0,
             kernel_pages_per_td: 64,

@@ -23,6 +23,8 @@ pub(crate) struct Demand {
     pub(crate) nodes: u64,
     pub(crate) tds: u64,
     pub(crate) pages_per_td: u64,
+    /// Regions of a recording, whose pages lie where they lay.
+    pub(crate) recorded_regions: u64,
     /// TDs map memory as 2 MiB pages, too.
     pub(crate) large: bool,
     /// Share of the page allocator's memory that others hold, page by page.
@@ -78,7 +80,8 @@ impl MemoryMap {
         } else {
             0
         };
-        let touched = (guest + tds_per_node * demand.kernel_pages_per_td).div_ceil(usable);
+        let touched = (guest + tds_per_node * demand.kernel_pages_per_td).div_ceil(usable)
+            + demand.recorded_regions;
         let pool_regions = match demand.pamt {
             // Two pages a region that may be touched, and a chunk for rounding.
             Placement::DedicatedPool => (2 * touched).div_ceil(PAGES_PER_REGION) + 1,
@@ -151,6 +154,7 @@ mod tests {
             nodes: 2,
             tds: 8,
             pages_per_td: 65536,
+            recorded_regions: 0,
             large: true,
             ageing: 0.0,
             kernel_pages_per_td: 400,

@@ -36,6 +36,8 @@ pub enum Placement {
     Interleaved,
     /// 2 MiB of each TD beside 2 MiB of the next.
     Neighbours,
+    /// Where a recording of a real host says.
+    Recorded,
     /// Uniform over the host's memory.
     Random,
     /// The pair of a region lies in that region.
@@ -82,6 +84,12 @@ pub static PLACEMENTS: &[PlacementInfo] = &[
         name: "neighbours",
         uses: &[Use::Guest],
         summary: "2 MiB in turn over the TDs of a node: lines of metadata are shared, regions are not",
+    },
+    PlacementInfo {
+        id: Placement::Recorded,
+        name: "recorded",
+        uses: &[Use::Guest],
+        summary: "the page numbers of the workload trace:FILE, and of no other",
     },
     PlacementInfo {
         id: Placement::Random,

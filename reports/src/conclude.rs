@@ -11,6 +11,9 @@ use crate::text::hottest;
 /// Seeds below which no ranking is claimed.
 const RANKING_SEEDS: usize = 30;
 
+/// Share of the winner's throughput by which another may fall short and be called as good.
+const NEARLY: f64 = 0.01;
+
 /// At most three sentences: outcome, cause, caveat.
 #[must_use]
 pub fn conclude(scenario: &Scenario<'_>) -> Vec<String> {
@@ -44,7 +47,22 @@ fn outcome(scenario: &Scenario<'_>) -> Option<String> {
         format!(" and {} of {}, the floor", Unit::Share.show(&share.into()), floor.strategy())
     });
     let (name, does) = (winner.strategy(), rate(winner, unit));
-    Some(format!("{name} does most work: {does}{against}{}.", floor.unwrap_or_default()))
+    let (beside, floor) = (beside(scenario, winner), floor.unwrap_or_default());
+    Some(format!("{name} does most work: {does}{against}{floor}{beside}."))
+}
+
+/// Which strategies do nearly as much: no argument is settled by less than a hundredth.
+fn beside(scenario: &Scenario<'_>, winner: &Cell<'_>) -> String {
+    let near = |cell: &&Cell<'_>| {
+        cell.is_candidate()
+            && cell.strategy() != winner.strategy()
+            && cell.rate() > winner.rate() * (1.0 - NEARLY)
+    };
+    let names: Vec<&str> = scenario.cells.iter().filter(near).map(Cell::strategy).collect();
+    if names.is_empty() {
+        return String::new();
+    }
+    format!("; within {} of it: {}", Unit::Share.show(&NEARLY.into()), names.join(", "))
 }
 
 /// Where the slowest sound strategy loses its time.

@@ -7,16 +7,16 @@ use crate::figure::Unit;
 use crate::scenario::Scenario;
 use crate::schema::{LockRow, RunResult};
 
-/// Locks that guard the page pairs; a strategy names its own so.
-const LOCK: &str = "pamt_lock";
+/// What the names of the locks begin with that guard page pairs: `pamt_lock`, `pamt_rwlocks`, ...
+const LOCK: &str = "pamt_";
 /// Utilisation below which queueing hardly matters: no simulation was needed to know it.
 pub(crate) const IDLE: f64 = 0.05;
 /// Operations whose own time is no work of a host CPU: the guest runs, or somebody waits for others.
 const IDLE_OPS: [&str; 3] = ["guest", "td_boot", "td_teardown"];
 
-/// The locks of a run that guard page pairs.
-pub(crate) fn pair_locks(result: &RunResult) -> impl Iterator<Item = &LockRow> {
-    result.locks.iter().filter(|(name, _)| name.starts_with(LOCK)).map(|(_, lock)| lock)
+/// The locks of a run that guard page pairs, with their names.
+pub(crate) fn pair_locks(result: &RunResult) -> impl Iterator<Item = (&String, &LockRow)> {
+    result.locks.iter().filter(|(name, _)| name.starts_with(LOCK))
 }
 
 /// Time that gets and puts wait for a lock, where `op` is given within it.
@@ -48,15 +48,17 @@ fn answer(strategy: &str, result: &RunResult) -> Option<String> {
         (whole > 0).then(|| Unit::Share.show(&(part as f64 / whole as f64).into()))
     };
     let of_cpu = share(wait_within(result, None), cpu_time(result))?;
-    let held = pair_locks(result).filter_map(|lock| lock.utilisation).reduce(f64::max)?;
+    let held = pair_locks(result).filter_map(|(_, lock)| lock.utilisation).reduce(f64::max)?;
+    let (name, _) = pair_locks(result).next()?;
     let mut parts = vec![format!("{of_cpu} of CPU time")];
-    for (op, name) in [("td_boot", "TD boot"), ("td_teardown", "teardown")] {
+    for (op, what) in [("td_boot", "TD boot"), ("td_teardown", "teardown")] {
         let whole = result.ops.get(op).map_or(0, |row| row.total_ns);
         parts.extend(
-            share(wait_within(result, Some(op)), whole).map(|part| format!("{part} of {name}")),
+            share(wait_within(result, Some(op)), whole).map(|part| format!("{part} of {what}")),
         );
     }
-    let count = |pick: fn(&LockRow) -> u64| pair_locks(result).map(pick).sum::<u64>();
+    let count =
+        |pick: fn(&LockRow) -> u64| pair_locks(result).map(|(_, lock)| pick(lock)).sum::<u64>();
     let contentions = count(|lock| lock.contentions);
     let false_share = share(count(|lock| lock.false_contentions), contentions)
         .map_or_else(String::new, |part| format!("; {part} of {contentions} contentions false"));
@@ -66,7 +68,7 @@ fn answer(strategy: &str, result: &RunResult) -> Option<String> {
     };
     let held = Unit::Share.show(&held.into());
     Some(format!(
-        "{strategy} waits for {LOCK} {}{false_share}; held {held} of the time{law}",
+        "{strategy} waits for {name} {}{false_share}; held {held} of the time{law}",
         parts.join(", ")
     ))
 }

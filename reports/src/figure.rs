@@ -87,6 +87,8 @@ pub enum Unit {
     Count,
     /// Nanoseconds.
     Ns,
+    /// Nanoseconds more or less than something.
+    SignedNs,
     /// Per second.
     PerSecond,
     /// A share of 1, shown in per cent.
@@ -107,7 +109,7 @@ impl Unit {
     pub const fn name(self) -> &'static str {
         match self {
             Self::Count | Self::Plain | Self::Word => "",
-            Self::Ns => "ns",
+            Self::Ns | Self::SignedNs => "ns",
             Self::PerSecond => "1/s",
             Self::Share => "%",
             Self::Bytes => "bytes",
@@ -121,6 +123,9 @@ impl Unit {
         let Some(number) = figure.number() else { return figure.raw() };
         match self {
             Self::Ns => time(number),
+            Self::SignedNs => {
+                format!("{}{}", if number < 0.0 { '-' } else { '+' }, time(number.abs()))
+            }
             Self::Share => format!("{:.1}%", number * 100.0),
             Self::Plain => significant(number),
             Self::Bytes => binary(number),
@@ -173,6 +178,17 @@ pub fn significant(value: f64) -> String {
     format!("{value:.places$}")
 }
 
+/// A computed figure with five significant digits: more than any view shows, and short when written.
+#[must_use]
+pub fn rounded(value: f64) -> f64 {
+    if value == 0.0 || !value.is_finite() {
+        return value;
+    }
+    let places = 4 - value.abs().log10().floor() as i32;
+    let scale = 10_f64.powi(places.abs());
+    if places >= 0 { (value * scale).round() / scale } else { (value / scale).round() * scale }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -186,6 +202,12 @@ mod tests {
             shown,
             ["0ns", "70ns", "999ns", "1.00us", "2.87us", "1.00ms", "1.23ms", "45.0s"]
         );
+    }
+
+    #[test]
+    fn computed_figures_keep_five_digits() {
+        let figures = [0.0, 0.14962520478, 2_767_185_546.0, -1_234.567];
+        assert_eq!(figures.map(rounded), [0.0, 0.14963, 2_767_200_000.0, -1_234.6]);
     }
 
     #[test]

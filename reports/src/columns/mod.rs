@@ -91,6 +91,12 @@ pub struct Column<R> {
 }
 
 impl<R> Column<R> {
+    /// The heading with its group: `Stores N/A`.
+    #[must_use]
+    pub fn full_header(&self) -> String {
+        format!("{} {}", self.group, self.header).trim_start().to_owned()
+    }
+
     /// The value as people read it; empty when not known.
     #[must_use]
     pub fn show(&self, row: &R) -> String {

@@ -3,6 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use super::block::Block;
+use crate::figure::rounded;
 use crate::plot::{Chart, Scale, Series};
 
 /// The data behind the charts, by figure id.
@@ -16,7 +17,8 @@ impl Plots {
     pub(super) fn figure(&mut self, id: String, chart: &Chart) -> Option<Block> {
         let svg = chart.svg()?;
         let series = |s: &Series| {
-            let (x, y): (Vec<f64>, Vec<f64>) = s.points.iter().copied().unzip();
+            let rounded = s.points.iter().map(|(x, y)| (rounded(*x), rounded(*y)));
+            let (x, y): (Vec<f64>, Vec<f64>) = rounded.unzip();
             json!({ "name": s.name, "marked": s.marked, "x": x, "y": y })
         };
         let axis = |axis: &crate::plot::Axis| json!({ "label": axis.label, "log": axis.scale == Scale::Log, "unit": axis.unit.name() });
@@ -38,6 +40,6 @@ impl Plots {
 }
 
 /// JSON that cannot end its script element and holds no line separator that old parsers trip over.
-pub(super) fn for_script(json: &str) -> String {
+fn for_script(json: &str) -> String {
     json.replace('<', "\\u003c").replace('\u{2028}', "\\u2028").replace('\u{2029}', "\\u2029")
 }

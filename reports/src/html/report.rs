@@ -5,11 +5,11 @@ use askama::Template;
 use super::block::{Block, Blocks, Section};
 use super::input::{Input, Skipped};
 use super::pages::{self, Page};
-use super::plots::{Plots, for_script};
+use super::plots::Plots;
 use super::script;
 use crate::conclude::conclude;
 use crate::scenario::{Scenario, scenarios};
-use crate::schema::{Document, SCHEMA_VERSION, World, sorted};
+use crate::schema::{Document, SCHEMA_VERSION, World};
 
 const CSS: &str = include_str!("../../web/report.css");
 
@@ -28,7 +28,6 @@ struct Report {
     tail: Vec<Section>,
     footer: String,
     plots_json: String,
-    data_json: String,
 }
 
 struct ScenarioView {
@@ -69,21 +68,8 @@ pub fn render(inputs: &[Input], skipped: &[Skipped]) -> String {
             env!("CARGO_PKG_VERSION")
         ),
         plots_json: plots.json(),
-        data_json: for_script(&compact(document.clone())),
     };
     report.render().expect("writing to a string cannot fail")
-}
-
-/// The document without white space, histograms and fields of lines: their curves and the busiest
-/// of them are on the page, and with all of them a page of many runs would not fit a mail.
-fn compact(mut document: Document) -> String {
-    for run in &mut document.runs {
-        run.result.ops.values_mut().for_each(|op| op.histogram.clear());
-        let lines = run.result.lines.values_mut().flat_map(|object| &mut object.top);
-        lines.for_each(|line| line.fields.clear());
-    }
-    let value = serde_json::to_value(&document).expect("plain data with string keys is JSON");
-    sorted(value).to_string()
 }
 
 fn view(index: usize, scenario: &Scenario<'_>, plots: &mut Plots) -> ScenarioView {

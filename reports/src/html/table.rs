@@ -1,12 +1,13 @@
 //! Tables made from the column registry.
 //!
 //! A row carries the JSON pointer of the object that it shows, a heading the rest of the path, so a
-//! cell's source is the two together. Columns in which no row has a figure are left out.
+//! cell's source is the two together. Cells are not closed (`</td>`): HTML needs no end there, and a page
+//! has ten thousand of them.  Columns in which no row has a figure are left out.
 
 use askama::Template;
 
 use crate::columns::{Column, Direction};
-use crate::figure::Figure;
+use crate::figure::{Figure, Unit, rounded};
 
 /// A table.
 #[derive(Template)]
@@ -36,6 +37,40 @@ struct HeadView {
     word: bool,
 }
 
+/// A cell of a table whose figures are made of several of the file's.
+pub(super) enum Entry {
+    /// Text.
+    Word(String),
+    /// Text that leads to a part of the page.
+    Link {
+        /// Its id.
+        to: String,
+        /// The text.
+        text: String,
+    },
+    /// A figure.
+    Figure(Unit, Figure),
+}
+
+impl Entry {
+    /// A figure in this unit.
+    pub(super) fn of(unit: Unit, figure: impl Into<Figure>) -> Self {
+        Self::Figure(unit, figure.into())
+    }
+}
+
+impl From<String> for Entry {
+    fn from(text: String) -> Self {
+        Self::Word(text)
+    }
+}
+
+impl From<&str> for Entry {
+    fn from(text: &str) -> Self {
+        Self::Word(text.to_owned())
+    }
+}
+
 /// A row before the columns are known.
 pub(super) struct RowOf<'a, R> {
     /// Leading words, one for each label heading.
@@ -51,7 +86,7 @@ pub(super) struct RowOf<'a, R> {
 struct RowView {
     pointer: String,
     class: &'static str,
-    labels: Vec<String>,
+    /// The first is the row's heading.
     cells: Vec<CellView>,
 }
 
@@ -60,6 +95,8 @@ struct CellView {
     /// Empty when it is the same as shown.
     raw: String,
     word: bool,
+    /// Id of the part that the text leads to; mostly empty.
+    to: String,
 }
 
 /// A key as one step of a JSON pointer (RFC 6901).
@@ -86,26 +123,64 @@ impl TableView {
         let rows = rows.iter().map(|row| RowView {
             pointer: row.pointer.clone(),
             class: row.class,
-            labels: row.labels.clone(),
-            cells: columns.iter().map(|column| CellView::of(column, row.row)).collect(),
+            cells: row
+                .labels
+                .iter()
+                .map(|label| CellView::word(label.clone()))
+                .chain(columns.iter().map(|column| CellView::of(column, row.row)))
+                .collect(),
         });
         let heads: Vec<HeadView> = heads.collect();
         let groups = groups(labels.len(), columns.iter().map(|column| column.group));
         Some(Self { id, caption, groups, heads, rows: rows.collect() })
     }
 
-    /// A table of words.
-    pub(super) fn words(
+    /// A table of entries. A column that holds figures and no word is one of numbers.
+    pub(super) fn made(
         id: String,
         caption: String,
         heads: &[&str],
-        rows: Vec<Vec<String>>,
+        rows: Vec<Vec<Entry>>,
     ) -> Option<Self> {
-        let heads = heads.iter().map(|head| HeadView::word(head)).collect();
-        let row = |labels| RowView { pointer: String::new(), class: "", labels, cells: Vec::new() };
-        let rows: Vec<RowView> = rows.into_iter().map(row).collect();
-        (!rows.is_empty()).then_some(Self { id, caption, groups: Vec::new(), heads, rows })
+        if rows.is_empty() {
+            return None;
+        }
+        let is_number = |column: usize| {
+            let cells = || rows.iter().filter_map(|row| row.get(column));
+            let says = |entry: &Entry| !matches!(entry, Entry::Word(text) if text.is_empty());
+            cells().any(says) && cells().filter(|e| says(e)).all(|e| matches!(e, Entry::Figure(..)))
+        };
+        let head = |(column, title): (usize, &&str)| HeadView {
+            word: !is_number(column),
+            ..HeadView::word(title)
+        };
+        let heads = heads.iter().enumerate().map(head).collect();
+        let row = |row: Vec<Entry>| {
+            let cells = row.into_iter().map(CellView::entry).collect();
+            RowView { pointer: String::new(), class: "", cells }
+        };
+        let rows = rows.into_iter().map(row).collect();
+        Some(Self { id, caption, groups: Vec::new(), heads, rows })
     }
+}
+
+/// The columns that have a figure other than 0 in some row, and the headings of those that are 0
+/// throughout as a sentence for the caption.
+pub(super) fn without_zeroes<R>(
+    columns: &'static [Column<R>],
+    rows: &[RowOf<'_, R>],
+) -> (Vec<&'static Column<R>>, String) {
+    let is_zero = |column: &Column<R>| {
+        let mut figures = rows.iter().filter_map(|row| (column.value)(row.row)).peekable();
+        figures.peek().is_some() && figures.all(|figure| figure.number() == Some(0.0))
+    };
+    let (zero, kept): (Vec<_>, Vec<_>) = columns.iter().partition(|column| is_zero(column));
+    let names: Vec<String> = zero.iter().map(|column| column.full_header()).collect();
+    let sentence = match names.as_slice() {
+        [] => String::new(),
+        names => format!(" 0 in every row, and so not shown: {}.", names.join(", ")),
+    };
+    (kept, sentence)
 }
 
 /// Runs of equal group names; none when no column has a group.
@@ -149,7 +224,7 @@ impl HeadView {
                 .map(|path| format!("/{}", path.replace('.', "/")))
                 .unwrap_or_default(),
             better,
-            word: column.unit == crate::figure::Unit::Word,
+            word: column.unit == Unit::Word,
         }
     }
 }
@@ -160,6 +235,26 @@ impl CellView {
         let word = matches!(figure, Some(Figure::Text(_)));
         let shown = figure.as_ref().map(|f| column.unit.show(f)).unwrap_or_default();
         let raw = figure.map(|f| f.raw()).filter(|raw| *raw != shown).unwrap_or_default();
-        Self { shown, raw, word }
+        Self { shown, raw, word, to: String::new() }
+    }
+
+    fn word(shown: String) -> Self {
+        Self { shown, raw: String::new(), word: true, to: String::new() }
+    }
+
+    fn entry(entry: Entry) -> Self {
+        match entry {
+            Entry::Word(text) => Self::word(text),
+            Entry::Link { to, text } => Self { to, ..Self::word(text) },
+            Entry::Figure(unit, figure) => {
+                let shown = unit.show(&figure);
+                let raw = match figure {
+                    Figure::Real(value) => rounded(value).to_string(),
+                    exact => exact.raw(),
+                };
+                let raw = if raw == shown { String::new() } else { raw };
+                Self { shown, raw, word: false, to: String::new() }
+            }
+        }
     }
 }

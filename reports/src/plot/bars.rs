@@ -54,20 +54,25 @@ fn rectangle(x: f64, y: u32, width: f64, height: u32, part: usize, tip: &str) ->
          <title>{}</title></rect>",
         escape(tip)
     );
-    let mut lines = String::new();
-    if part % 2 == 1 {
-        let count = (width / f64::from(HATCH)) as u32;
-        let at = |i: u32| x + f64::from(i * HATCH);
-        lines.extend((1..=count).map(|i| format!("M{:.1} {y}v{height}", at(i))));
+    let (width, middle) = (width.floor(), y + height / 2);
+    if part % 2 == 1 && width > 0.0 {
+        // A thick line of short dashes along the bar is a hatching across it.
+        text.push_str(&hatch(&format!("M{x:.1} {middle}h{width}"), height));
     }
-    if part >= super::PALETTE.len() {
-        let rows = (1..height / HATCH + 1).map(|i| y + i * HATCH);
-        lines.extend(rows.map(|row| format!("M{x:.1} {row}h{width:.1}")));
-    }
-    if !lines.is_empty() {
-        text.push_str(&format!("<path d=\"{lines}\" stroke=\"#fff\" pointer-events=\"none\"/>"));
+    if part >= super::PALETTE.len() && width > 0.0 {
+        let centre = x + width / 2.0;
+        text.push_str(&hatch(&format!("M{centre:.1} {y}v{height}"), width as u32));
     }
     text
+}
+
+/// White lines across a path of this width.
+fn hatch(path: &str, width: u32) -> String {
+    format!(
+        "<path d=\"{path}\" stroke=\"#fff\" stroke-width=\"{width}\" \
+         stroke-dasharray=\"1 {}\" pointer-events=\"none\"/>",
+        HATCH - 1
+    )
 }
 
 impl Bars {

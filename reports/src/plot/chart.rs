@@ -1,4 +1,4 @@
-//! Line charts, drawn by plotters.
+//! Line charts: axes and grid by plotters, lines as one path each.
 //!
 //! Logarithmic axes are drawn as linear ones over the decimal logarithm, with ticks at 1, 2 and 5 of
 //! each decade (or at the decades alone where there are many).
@@ -208,11 +208,24 @@ fn log_ticks(low: f64, high: f64) -> Vec<f64> {
 }
 
 type Area<'a> = DrawingArea<SVGBackend<'a>, plotters::coord::Shift>;
-type Drawn = Result<(), String>;
 
 fn failed(error: impl std::fmt::Display) -> String {
     error.to_string()
 }
+
+/// What plotters says at length: defaults, the colours of grid and axes, a font size.
+const SHORTER: [(&str, &str); 7] = [
+    (" opacity=\"1\"", ""),
+    (" font-family=\"sans-serif\"", ""),
+    (" stroke-width=\"1\"", ""),
+    (" opacity=\"0.15\" stroke=\"currentColor\"", " stroke=\"#8884\""),
+    (" opacity=\"0.6\" stroke=\"currentColor\"", " stroke=\"#888\""),
+    ("font-size=\"9.67741935483871\"", "font-size=\"11\""),
+    ("font-size=\"10.483870967741936\"", "font-size=\"12\""),
+];
+
+/// Points in pixels, from left to right.
+type Line = Vec<(i32, i32)>;
 
 impl Chart {
     /// The chart as SVG; `None` when no point can be drawn.
@@ -222,14 +235,17 @@ impl Chart {
         let x = self.x.over(points().map(|p| p.0))?;
         let y = self.y.over(points().map(|p| p.1))?;
         let mut text = String::new();
-        {
+        let lines = {
             let root = SVGBackend::with_string(&mut text, (WIDTH, HEIGHT)).into_drawing_area();
-            self.draw(&root, x, y).and_then(|()| root.present().map_err(failed)).ok()?;
-        }
-        Some(self.themed(&text))
+            let lines = self.draw(&root, x, y).ok()?;
+            root.present().ok()?;
+            lines
+        };
+        Some(self.themed(&text, &lines))
     }
 
-    fn draw(&self, root: &Area<'_>, x: Ticked, y: Ticked) -> Drawn {
+    /// Draws grid and axes; says where the lines go.
+    fn draw(&self, root: &Area<'_>, x: Ticked, y: Ticked) -> Result<Vec<Line>, String> {
         let (left, _) = root.split_horizontally(WIDTH - LEGEND);
         let mut chart = ChartBuilder::on(&left)
             .margin(8)
@@ -248,44 +264,73 @@ impl Chart {
             .y_desc(&self.y.label)
             .draw()
             .map_err(failed)?;
-        for (index, series) in self.series.iter().enumerate() {
-            let points: Vec<(f64, f64)> = series
-                .points
-                .iter()
-                .map(|(px, py)| (self.x.place(*px), self.y.place(*py)))
-                .filter(|(px, py)| px.is_finite() && py.is_finite())
-                .collect();
-            let style = style(index);
-            let dash = dash(index);
-            match dash {
-                None => chart.draw_series(LineSeries::new(points.iter().copied(), style)),
-                Some((on, off)) => {
-                    chart.draw_series(DashedLineSeries::new(points.to_vec(), on, off, style))
-                }
-            }
-            .map_err(failed)?;
-            if series.marked {
-                let marks = points.iter().map(|point| marker(*point, index));
-                chart.draw_series(marks).map_err(failed)?;
-            }
-        }
-        Ok(())
+        let line = |series: &Series| -> Line {
+            let placed = series.points.iter().map(|(x, y)| (self.x.place(*x), self.y.place(*y)));
+            let finite = placed.filter(|(x, y)| x.is_finite() && y.is_finite());
+            finite.map(|point| chart.backend_coord(&point)).collect()
+        };
+        Ok(self.series.iter().map(line).collect())
     }
 
-    /// The SVG with our opening and with the page's text colour in place of black.
-    fn themed(&self, text: &str) -> String {
+    /// The SVG with our opening, with the page's text colour in place of black, and with the lines.
+    fn themed(&self, text: &str, lines: &[Line]) -> String {
         let body = text.split_once('>').map_or(text, |(_, body)| body);
         let body = body.replace("\"#000000\"", "\"currentColor\"");
+        let body = SHORTER.iter().fold(body, |body, (long, short)| body.replace(long, short));
         let body = body.trim().trim_end_matches("</svg>");
         let series = self.series.iter().enumerate();
-        let legend: String = series.map(|(index, series)| legend(index, series)).collect();
-        super::open(WIDTH, HEIGHT, &self.title, &self.desc) + body + &legend + "</svg>"
+        let drawn: String = series
+            .zip(lines)
+            .map(|((index, series), line)| curve(index, series, line) + &legend(index, series))
+            .collect();
+        super::open(WIDTH, HEIGHT, &self.title, &self.desc) + body + &drawn + "</svg>"
     }
 }
 
-fn style(index: usize) -> ShapeStyle {
-    let (r, g, b) = super::colour(index);
-    RGBColor(r, g, b).stroke_width(2)
+/// A line, with its marks, as one path: steps from point to point, those of less than a pixel left out.
+fn curve(index: usize, series: &Series, line: &Line) -> String {
+    let mut points = line.clone();
+    if series.marked {
+        points.dedup();
+    } else {
+        points = straightened(&points);
+    }
+    let Some((mut x, mut y)) = points.first().copied() else { return String::new() };
+    let mut path = format!("M{x} {y}");
+    for (next_x, next_y) in &points[1..] {
+        path.push_str(&format!("l{} {}", next_x - x, next_y - y));
+        (x, y) = (*next_x, *next_y);
+    }
+    let marks = points.iter().filter(|_| series.marked).map(|(x, y)| mark(*x, *y, index));
+    let marks: String = marks.collect();
+    format!("<path d=\"{path}\" fill=\"none\" {}/>{marks}", stroke(index))
+}
+
+/// The same line without the points that lie within a straight run along an axis.
+fn straightened(line: &[(i32, i32)]) -> Line {
+    let mut kept: Line = Vec::new();
+    for point in line {
+        if kept.last() == Some(point) {
+            continue;
+        }
+        if let [.., before, last] = kept.as_slice() {
+            let along_x = before.1 == last.1 && last.1 == point.1;
+            let turns = (last.1 - before.1).signum() != (point.1 - last.1).signum();
+            let along_y = before.0 == last.0 && last.0 == point.0 && !turns;
+            if along_x || along_y {
+                kept.pop();
+            }
+        }
+        kept.push(*point);
+    }
+    kept
+}
+
+/// Colour, width and dash of the `index`th line.
+fn stroke(index: usize) -> String {
+    let dash = dash(index)
+        .map_or_else(String::new, |(on, off)| format!(" stroke-dasharray=\"{on} {off}\""));
+    format!("stroke=\"{}\" stroke-width=\"2\"{dash}", super::css(index))
 }
 
 /// On and off lengths in pixels; solid for the first colours.
@@ -298,38 +343,28 @@ fn dash(index: usize) -> Option<(u32, u32)> {
     }
 }
 
-type Point = (f64, f64);
-
 /// Circle, triangle or cross.
-fn marker<'a>(at: Point, index: usize) -> DynElement<'static, SVGBackend<'a>, Point> {
-    let filled = style(index).filled();
+fn mark(x: i32, y: i32, index: usize) -> String {
+    let colour = super::css(index);
     match index % 3 {
-        0 => Circle::new(at, 4, filled).into_dyn(),
-        1 => TriangleMarker::new(at, 5, filled).into_dyn(),
-        _ => Cross::new(at, 4, style(index)).into_dyn(),
+        0 => format!("<circle cx=\"{x}\" cy=\"{y}\" r=\"4\" fill=\"{colour}\"/>"),
+        1 => format!("<path d=\"M{x} {}l5 9h-10z\" fill=\"{colour}\"/>", y - 6),
+        _ => format!(
+            "<path d=\"M{} {}l8 8m0-8l-8 8\" stroke=\"{colour}\" stroke-width=\"2\"/>",
+            x - 4,
+            y - 4
+        ),
     }
 }
 
 /// The `index`th entry of the legend, right of the axes.
 fn legend(index: usize, series: &Series) -> String {
-    let (x, y) = (WIDTH - LEGEND + 6, 20 + 18 * index as u32);
-    let colour = super::css(index);
-    let dash = dash(index)
-        .map_or_else(String::new, |(on, off)| format!(" stroke-dasharray=\"{on} {off}\""));
-    let middle = x + 12;
-    let mark = match index % 3 {
-        _ if !series.marked => String::new(),
-        0 => format!("<circle cx=\"{middle}\" cy=\"{y}\" r=\"4\" fill=\"{colour}\"/>"),
-        1 => format!("<path d=\"M{middle} {}l5 9h-10z\" fill=\"{colour}\"/>", y - 6),
-        _ => format!(
-            "<path d=\"M{} {}l8 8m0-8l-8 8\" stroke=\"{colour}\" stroke-width=\"2\"/>",
-            middle - 4,
-            y - 4
-        ),
-    };
+    let (x, y) = ((WIDTH - LEGEND) as i32 + 6, 20 + 18 * index as i32);
+    let mark = if series.marked { mark(x + 12, y, index) } else { String::new() };
     format!(
-        "<path d=\"M{x} {y}h24\" stroke=\"{colour}\" stroke-width=\"2\"{dash}/>{mark}\
+        "<path d=\"M{x} {y}h24\" {}/>{mark}\
          <text x=\"{}\" y=\"{}\" font-size=\"12\" fill=\"currentColor\">{}</text>\n",
+        stroke(index),
         x + 30,
         y + 4,
         super::escape(&short(&series.name))
@@ -359,6 +394,12 @@ mod tests {
         let ticks = [0.0, 10.0, 20.0, 30.0, 40.0, 50.0, 60.0, 70.0];
         assert_eq!((axis.low, axis.ticks.as_slice()), (0.0, ticks.as_slice()));
         assert!(axis.high > 70.0);
+    }
+
+    #[test]
+    fn a_line_keeps_its_corners_and_loses_what_cannot_be_seen() {
+        let line = [(0, 5), (1, 5), (1, 5), (9, 5), (9, 2), (9, 0), (9, 7), (12, 1)];
+        assert_eq!(straightened(&line), [(0, 5), (9, 5), (9, 0), (9, 7), (12, 1)]);
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use super::{Page, below};
 use crate::columns::{FIELD, LINE};
 use crate::html::block::{Block, Blocks, Section};
-use crate::html::table::{RowOf, TableView};
+use crate::html::table::{RowOf, TableView, without_zeroes};
 use crate::plot::Heat;
 use crate::scenario::Cell;
 use crate::schema::{LineCounts, LineRow, ObjectRow};
@@ -53,7 +53,6 @@ fn hottest<'a>(cell: &Cell<'a>, count: usize) -> Vec<Hot<'a>> {
 }
 
 pub(super) fn section(page: &Page<'_>) -> Option<Section> {
-    let columns: Vec<_> = LINE.iter().collect();
     let mut objects = Vec::new();
     let mut lines = Vec::new();
     for cell in &page.scenario.cells {
@@ -77,18 +76,21 @@ pub(super) fn section(page: &Page<'_>) -> Option<Section> {
             }
         }));
     }
+    let (columns, zero) = without_zeroes(LINE, &objects);
     let by_object = TableView::of(
         page.id("objects"),
-        "All lines of each named object together.".into(),
+        format!("All lines of each named object together.{zero}"),
         &["strategy", "object"],
         &columns,
         &objects,
     );
+    let (columns, zero) = without_zeroes(LINE, &lines);
     let by_line = TableView::of(
         page.id("line-table"),
-        "Shared Data Cache Line Table: the busiest lines of each strategy. False sharing: CPUs on disjoint fields of \
-         the line, one of them writing."
-            .into(),
+        format!(
+            "Shared Data Cache Line Table: the busiest lines of each strategy. False sharing: CPUs on \
+             disjoint fields of the line, one of them writing.{zero}"
+        ),
         &["strategy", "line", "node", "false sharing"],
         &columns,
         &lines,

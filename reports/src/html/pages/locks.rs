@@ -3,9 +3,9 @@
 use super::{Page, below};
 use crate::columns::{HANDOFF, LOCK};
 use crate::contention::{IDLE, answers};
-use crate::figure::{Unit, time};
+use crate::figure::Unit;
 use crate::html::block::{Block, Blocks, Section};
-use crate::html::table::{RowOf, TableView};
+use crate::html::table::{Entry, RowOf, TableView};
 use crate::queueing::predict;
 use crate::scenario::Cell;
 use crate::schema::{ContentionPoint, LockRow};
@@ -29,7 +29,7 @@ pub(super) fn section(page: &Page<'_>) -> Option<Section> {
                 let pointer = format!("{pointer}/handoffs");
                 handoffs.push(RowOf { labels: labels(), pointer, row, class: "" });
             }
-            points.extend(contention_points(labels(), lock));
+            points.extend(contention_points(&labels(), lock));
             rows.push(RowOf { labels: labels(), pointer, row: lock, class: "" });
         }
     }
@@ -46,10 +46,10 @@ pub(super) fn section(page: &Page<'_>) -> Option<Section> {
         &handoff_columns,
         &handoffs,
     );
-    let points = TableView::words(
+    let points = TableView::made(
         page.id("contention-points"),
         "Contention points: where a lock was waited for, and where it was held meanwhile.".into(),
-        &["strategy", "lock", "role", "count", "point"],
+        &["strategy", "lock", "role", "point", "count"],
         points,
     );
     let mut blocks: Vec<Block> = table.map(Block::Table).into_iter().collect();
@@ -69,11 +69,11 @@ pub(super) fn section(page: &Page<'_>) -> Option<Section> {
     Section::new(page.id("locks"), "Lock contention", blocks)
 }
 
-fn contention_points(labels: Vec<String>, lock: &LockRow) -> Vec<Vec<String>> {
+fn contention_points(labels: &[String], lock: &LockRow) -> Vec<Vec<Entry>> {
     let row = |role: &str, point: &ContentionPoint| {
-        let mut row = labels.clone();
-        row.extend([role.to_owned(), point.count.to_string(), point.name.clone()]);
-        row
+        let labels = labels.iter().cloned().map(Entry::from);
+        let point = [point.name.as_str().into(), Entry::of(Unit::Count, point.count)];
+        labels.chain([role.into()]).chain(point).collect()
     };
     let waiters = lock.points_waiters.iter().map(|point| row("waiter", point));
     waiters.chain(lock.points_holders.iter().map(|point| row("holder", point))).collect()
@@ -97,18 +97,17 @@ fn idle(page: &Page<'_>) -> Option<Block> {
 
 /// The run's own demands put through queueing theory.
 fn theory(page: &Page<'_>) -> Option<Block> {
-    let per_second = |rate: f64| format!("{}/s", Unit::PerSecond.show(&rate.into()));
     let rows = page.scenario.cells.iter().filter_map(|cell| {
         let prediction = predict(cell.result())?;
         Some(vec![
-            cell.strategy().to_owned(),
-            prediction.customers.to_string(),
-            time(prediction.think_ns),
-            per_second(prediction.bound_per_second),
-            prediction.bottleneck.unwrap_or_else(|| "CPUs".to_owned()),
-            per_second(prediction.mva_per_second),
-            per_second(cell.rate()),
-            Unit::Share.show(&(cell.rate() / prediction.mva_per_second).into()),
+            Entry::from(cell.strategy()),
+            Entry::of(Unit::Count, prediction.customers),
+            Entry::of(Unit::Ns, prediction.think_ns),
+            Entry::of(Unit::PerSecond, prediction.bound_per_second),
+            prediction.bottleneck.unwrap_or_else(|| "CPUs".to_owned()).into(),
+            Entry::of(Unit::PerSecond, prediction.mva_per_second),
+            Entry::of(Unit::PerSecond, cell.rate()),
+            Entry::of(Unit::Share, cell.rate() / prediction.mva_per_second),
         ])
     });
     let caption = "What queueing theory predicts from this run's own holds: the asymptotic bound, and \
@@ -118,11 +117,11 @@ fn theory(page: &Page<'_>) -> Option<Block> {
         "strategy",
         "busy CPUs",
         "work outside locks",
-        "bound",
+        "bound, /s",
         "set by",
-        "mean-value analysis",
-        "this run",
+        "mean-value analysis, /s",
+        "this run, /s",
         "run / analysis",
     ];
-    TableView::words(page.id("theory"), caption.into(), &heads, rows.collect()).map(Block::Table)
+    TableView::made(page.id("theory"), caption.into(), &heads, rows.collect()).map(Block::Table)
 }

@@ -2,7 +2,7 @@
 
 use crate::columns;
 use crate::html::block::{Block, Blocks, Section};
-use crate::html::table::TableView;
+use crate::html::table::{Entry, TableView};
 use crate::schema::{Document, ModelParameter, ParameterKind};
 
 fn kind(kind: ParameterKind) -> &'static str {
@@ -18,15 +18,21 @@ fn kind(kind: ParameterKind) -> &'static str {
 /// Parameters of each machine model.
 pub(in crate::html) fn machines(document: &Document) -> Option<Section> {
     let table = |(index, (name, parameters)): (usize, (&String, &Vec<ModelParameter>))| {
-        let row = |p: &ModelParameter| {
+        let row = |p: &ModelParameter| -> Vec<Entry> {
             let range = p.range.map(|[low, high]| format!("{low} to {high}")).unwrap_or_default();
             let value = p.value.as_str().map_or_else(|| p.value.to_string(), str::to_owned);
-            vec![p.name.clone(), value, kind(p.kind).to_owned(), range, p.source.clone()]
+            vec![
+                p.name.as_str().into(),
+                value.into(),
+                kind(p.kind).into(),
+                range.into(),
+                p.source.as_str().into(),
+            ]
         };
         let caption = format!("Parameters of {name}, each with its kind and source.");
         let heads = ["parameter", "value", "kind", "range", "source"];
         let rows = parameters.iter().map(row).collect();
-        let table = TableView::words(format!("machine-{index}"), caption, &heads, rows)?;
+        let table = TableView::made(format!("machine-{index}"), caption, &heads, rows)?;
         let inner = Blocks::new(vec![Block::Table(table)]);
         Some(Block::Fold { summary: format!("Model of {name}"), inner })
     };
@@ -72,14 +78,14 @@ pub(in crate::html) fn reproduce(document: &Document) -> Option<Section> {
         let p = run.provenance.as_ref()?;
         let build = p.commit.as_ref().map(|commit| format!(" ({commit})")).unwrap_or_default();
         Some(vec![
-            index.to_string(),
-            format!("{}{build}", p.tool_version),
-            p.time.clone().unwrap_or_default(),
-            p.command.clone(),
+            Entry::from(index.to_string()),
+            format!("{}{build}", p.tool_version).into(),
+            p.time.clone().unwrap_or_default().into(),
+            p.command.as_str().into(),
         ])
     });
     let caption = "The command that repeats each run alone. The number is its index in the file.";
     let heads = ["run", "version", "time", "command"];
-    let table = TableView::words("commands".into(), caption.into(), &heads, rows.collect());
+    let table = TableView::made("commands".into(), caption.into(), &heads, rows.collect());
     Section::new("reproduce".into(), "Reproduce", table.map(Block::Table).into_iter().collect())
 }

@@ -3,19 +3,24 @@
 use std::collections::BTreeMap;
 
 use super::Page;
+use crate::figure::Unit;
 use crate::html::block::{Block, Blocks, Section};
-use crate::html::table::TableView;
+use crate::html::table::{Entry, TableView};
 use crate::schema::RunResult;
 
 type Counts = BTreeMap<String, BTreeMap<String, u64>>;
 
-fn rows(page: &Page<'_>, counts: fn(&RunResult) -> &Counts) -> Vec<Vec<String>> {
+fn rows(page: &Page<'_>, counts: fn(&RunResult) -> &Counts) -> Vec<Vec<Entry>> {
     let mut rows = Vec::new();
     for cell in &page.scenario.cells {
         for (leaf, inner) in counts(cell.result()) {
             for (name, count) in inner {
-                let strategy = cell.strategy().to_owned();
-                rows.push(vec![strategy, leaf.clone(), name.clone(), count.to_string()]);
+                rows.push(vec![
+                    cell.strategy().into(),
+                    leaf.as_str().into(),
+                    name.as_str().into(),
+                    Entry::of(Unit::Count, *count),
+                ]);
             }
         }
     }
@@ -23,13 +28,13 @@ fn rows(page: &Page<'_>, counts: fn(&RunResult) -> &Counts) -> Vec<Vec<String>> 
 }
 
 pub(super) fn section(page: &Page<'_>) -> Option<Section> {
-    let busy = TableView::words(
+    let busy = TableView::made(
         page.id("busy-table"),
         "TDX_OPERAND_BUSY by leaf and by the operand that the module blames.".into(),
         &["strategy", "leaf", "operand", "BUSY"],
         rows(page, |result| &result.busy),
     );
-    let statuses = TableView::words(
+    let statuses = TableView::made(
         page.id("statuses"),
         "Every status that a leaf returned.".into(),
         &["strategy", "leaf", "status", "count"],
@@ -38,11 +43,11 @@ pub(super) fn section(page: &Page<'_>) -> Option<Section> {
     let cells = &page.scenario.cells;
     let retries = cells.iter().flat_map(|cell| {
         let row = |(op, count): (&String, &u64)| {
-            vec![cell.strategy().to_owned(), op.clone(), count.to_string()]
+            vec![cell.strategy().into(), op.as_str().into(), Entry::of(Unit::Count, *count)]
         };
         cell.result().retries.iter().map(row)
     });
-    let retries = TableView::words(
+    let retries = TableView::made(
         page.id("retries"),
         "Operations that a strategy did again after BUSY or a lost race.".into(),
         &["strategy", "operation", "retries"],

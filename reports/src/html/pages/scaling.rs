@@ -4,7 +4,7 @@
 use crate::figure::{self, significant};
 use crate::html::block::{Block, Section};
 use crate::html::plots::Plots;
-use crate::html::table::TableView;
+use crate::html::table::{Entry, TableView};
 use crate::plot::{Axis, Chart, Scale, Series, Unit};
 use crate::scenario::Scenario;
 use crate::schema::{Experiment, World};
@@ -120,17 +120,17 @@ fn fits(index: usize, series: &[Series], plots: &mut Plots) -> Vec<Block> {
         let points = (0..=FIT_POINTS).map(|i| (n(i), fit.throughput(n(i)))).collect();
         curves.push(Series { name: line.name.clone(), points, marked: false });
         rows.push(vec![
-            line.name.clone(),
-            interval(fit.sigma, fit.sigma_interval),
-            interval(fit.kappa, fit.kappa_interval),
-            fit.peak().map_or_else(|| "none".to_owned(), significant),
-            line.points.len().to_string(),
+            Entry::from(line.name.clone()),
+            interval(fit.sigma, fit.sigma_interval).into(),
+            interval(fit.kappa, fit.kappa_interval).into(),
+            fit.peak().map_or_else(|| "none".to_owned(), significant).into(),
+            Entry::of(figure::Unit::Count, line.points.len() as u64),
         ]);
     }
     let caption = "Universal Scalability Law, fitted by least squares: sigma is contention, kappa \
                    coherency, N* the vCPUs of highest throughput; 95 % intervals.";
     let heads = ["strategy", "sigma", "kappa", "N*", "points"];
-    let table = TableView::words(format!("usl-{index}"), caption.into(), &heads, rows);
+    let table = TableView::made(format!("usl-{index}"), caption.into(), &heads, rows);
     let chart = Chart {
         title: "The fitted laws".into(),
         desc: "Fitted curves, not results.".into(),

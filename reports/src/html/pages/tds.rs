@@ -2,13 +2,13 @@
 
 use super::{Page, pointer};
 use crate::columns::TD;
-use crate::figure::{significant, time};
+use crate::figure::Unit;
 use crate::html::block::{Block, Blocks, Section};
-use crate::html::table::{RowOf, TableView};
+use crate::html::table::{Entry, RowOf, TableView};
 use crate::scenario::Cell;
 
 pub(super) fn section(page: &Page<'_>) -> Option<Section> {
-    let spread = TableView::words(
+    let spread = TableView::made(
         page.id("td-spread"),
         "The TDs of a run from the first to be done to the last.".into(),
         &["strategy", "TDs", "first done", "last done", "last / first", "last TD"],
@@ -34,17 +34,17 @@ pub(super) fn section(page: &Page<'_>) -> Option<Section> {
     Section::new(page.id("tds"), "Fairness and victims", blocks)
 }
 
-fn spread(cell: &Cell<'_>) -> Option<Vec<String>> {
+fn spread(cell: &Cell<'_>) -> Option<Vec<Entry>> {
     let tds = &cell.result().tds;
     let first = tds.iter().min_by_key(|td| td.elapsed_ns)?;
     let last = tds.iter().max_by_key(|td| td.elapsed_ns)?;
     let ratio = last.elapsed_ns as f64 / first.elapsed_ns.max(1) as f64;
     Some(vec![
-        cell.strategy().to_owned(),
-        tds.len().to_string(),
-        time(first.elapsed_ns as f64),
-        time(last.elapsed_ns as f64),
-        significant(ratio),
-        last.td.to_string(),
+        cell.strategy().into(),
+        Entry::of(Unit::Count, tds.len() as u64),
+        Entry::of(Unit::Ns, first.elapsed_ns),
+        Entry::of(Unit::Ns, last.elapsed_ns),
+        Entry::of(Unit::Plain, ratio),
+        Entry::of(Unit::Count, last.td),
     ])
 }

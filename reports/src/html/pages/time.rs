@@ -3,7 +3,7 @@
 use super::Page;
 use crate::figure::{self, Unit};
 use crate::html::block::{Block, Blocks, Section};
-use crate::html::table::TableView;
+use crate::html::table::{Entry, TableView};
 use crate::plot::{Bar, Bars, Segment};
 use crate::scenario::{Cell, Part, all_parts, split};
 
@@ -51,17 +51,17 @@ fn stacked(page: &Page<'_>, id: &str, title: &str, cells: &[Split<'_, '_>]) -> V
             let share = part.total_ns as f64 / all.max(1) as f64;
             let mean = part.total_ns as f64 / *count as f64;
             vec![
-                cell.strategy().to_owned(),
-                part.name.clone(),
-                figure::time(mean),
-                Unit::Share.show(&share.into()),
+                Entry::from(cell.strategy()),
+                part.name.as_str().into(),
+                Entry::of(Unit::Ns, mean),
+                Entry::of(Unit::Share, share),
             ]
         })
     });
     let caption =
         format!("{title}. Self times from result.spans, summed by the innermost operation.");
     let heads = ["strategy", "part", "time", "share"];
-    let table = TableView::words(page.id(&format!("{id}-table")), caption, &heads, rows.collect());
+    let table = TableView::made(page.id(&format!("{id}-table")), caption, &heads, rows.collect());
     let fold = table.map(|table| Block::Fold {
         summary: format!("{title}, in numbers"),
         inner: Blocks::new(vec![Block::Table(table)]),

@@ -1,9 +1,9 @@
 //! Why one strategy beats another: the CPU time of a unit of work, part by part.
 
 use super::Page;
-use crate::figure::{Unit, time};
+use crate::figure::Unit;
 use crate::html::block::{Block, Section};
-use crate::html::table::TableView;
+use crate::html::table::{Entry, TableView};
 use crate::scenario::{Cell, all_parts};
 
 /// Parts that explain less than this share of the difference are left out.
@@ -15,12 +15,6 @@ fn costs(cell: &Cell<'_>) -> Option<Vec<(String, f64)>> {
     let parts = all_parts(cell.result());
     let costs = parts.into_iter().map(|part| (part.name, part.total_ns as f64 / work));
     Some(costs.collect::<Vec<_>>()).filter(|costs| !costs.is_empty())
-}
-
-/// Signed time: `+1.2us`.
-fn signed(ns: f64) -> String {
-    let sign = if ns < 0.0 { '-' } else { '+' };
-    format!("{sign}{}", time(ns.abs()))
 }
 
 pub(super) fn section(page: &Page<'_>) -> Option<Section> {
@@ -40,7 +34,7 @@ pub(super) fn section(page: &Page<'_>) -> Option<Section> {
     );
     let heads =
         ["strategy", "part", "its time", "winner's time", "difference", "of the difference"];
-    let table = TableView::words(page.id("why-table"), caption, &heads, rows);
+    let table = TableView::made(page.id("why-table"), caption, &heads, rows);
     let heading = format!("Why {} beats the others", winner.strategy());
     Section::new(page.id("why"), &heading, table.map(Block::Table).into_iter().collect())
 }
@@ -49,7 +43,7 @@ fn differences(
     cell: &Cell<'_>,
     costs: &[(String, f64)],
     best: &[(String, f64)],
-) -> Vec<Vec<String>> {
+) -> Vec<Vec<Entry>> {
     let of = |list: &[(String, f64)], name: &str| {
         list.iter().find(|(part, _)| part == name).map_or(0.0, |(_, ns)| *ns)
     };
@@ -64,12 +58,12 @@ fn differences(
     let row = |(name, its, best): (&str, f64, f64)| {
         let share = (its - best).abs() / total.max(f64::MIN_POSITIVE);
         vec![
-            cell.strategy().to_owned(),
-            name.to_owned(),
-            time(its),
-            time(best),
-            signed(its - best),
-            Unit::Share.show(&share.into()),
+            Entry::from(cell.strategy()),
+            name.into(),
+            Entry::of(Unit::Ns, its),
+            Entry::of(Unit::Ns, best),
+            Entry::of(Unit::SignedNs, its - best),
+            Entry::of(Unit::Share, share),
         ]
     };
     shown.filter(|(_, its, best)| its != best).map(row).collect()

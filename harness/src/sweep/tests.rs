@@ -190,7 +190,7 @@ fn a_changed_result_is_damaged_not_merged() {
     let path = path.join(format!("{}.json", jobs[0].id));
     let text = std::fs::read_to_string(&path).unwrap();
     std::fs::write(&path, text.replace("10.001", "99.001")).unwrap();
-    let error = collect(&store, &jobs, Form::Jsonl, &mut Vec::new(), |_, _| {}).unwrap_err();
+    let error = collect(&store, &jobs, Form::Jsonl, Vec::new(), |_, _| {}).unwrap_err();
     assert!(error.to_string().contains("damaged"), "{error}");
 }
 
@@ -283,7 +283,7 @@ fn the_tornado_names_the_parameter_that_flips_the_ranking() {
     run(&store, &jobs, options("0/1"), fake, &Quiet).unwrap();
     let mut report = Report::new(&uncertainty);
     let each = |job: &Job, run: &Run| report.add(job, run);
-    collect(&store, &jobs, Form::Jsonl, &mut Vec::new(), each).unwrap();
+    collect(&store, &jobs, Form::Jsonl, Vec::new(), each).unwrap();
     let rankings = report.rankings();
     let ranking = &rankings[0];
     assert_eq!((ranking.draws, ranking.seeds), (200, 2));

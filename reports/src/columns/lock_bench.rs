@@ -19,7 +19,7 @@ columns! {
         "parallel_distribution" [key] "" "parallel is" Word Neutral Own "How that time is distributed." => |r| Some(r.parallel_distribution.name().to_owned());
         "ns_per_acquire" [key] "" "an acquire" Ns Lower Own "Elapsed time over the acquisitions of all threads." => |r| Some(r.ns_per_acquire);
         "mva_ns_per_acquire" [key] "" "MVA" Ns Neutral Own "What mean-value analysis gives from critical and parallel alone, without coherence." => |r| r.mva_ns_per_acquire;
-        "utilisation" [computed] "" "held" Share Neutral Own "Share of the time for which the lock was held: critical over an acquire." => |r| utilisation(r);
+        "utilisation" [computed] "" "held" Share Neutral Own "Share of the time for which the lock was held: critical over an acquire." => utilisation;
         "fairness_jain" [key] "" "Jain" Plain Higher Own "Jain's index over the threads' rates: 1 is fair, 1/N is one thread alone." => |r| Some(r.fairness_jain);
         "transfers_per_acquire" [key] "" "transfers" Plain Lower Own "Moves of lines between cores, an acquisition; the simulator alone knows." => |r| r.transfers_per_acquire;
         "acquires" [key] "" "acquires" Count Neutral Own "Acquisitions of all threads." => |r| Some(r.acquires);

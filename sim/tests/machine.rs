@@ -189,6 +189,28 @@ fn the_same_seed_gives_the_same_run_whatever_ran_before() {
 }
 
 #[test]
+fn a_cpu_that_sleeps_for_ever_with_nobody_to_kick_it_is_a_deadlock() {
+    let sleep = |cpu: &SimCpu| {
+        Sim::sleep_until(cpu, Cycles(u64::MAX));
+    };
+    let out = run(build(1), vec![actor(3, sleep)]);
+    let End::Deadlock(stuck) = out.end else { panic!("nobody kicks it") };
+    assert_eq!((stuck.len(), stuck[0].cpu, stuck[0].wait.is_none()), (1, CpuId(3), true));
+}
+
+#[test]
+#[should_panic(expected = "2^48 cycles")]
+fn time_beyond_what_the_event_queue_can_order_ends_the_run() {
+    let mut build = build(1);
+    let words: SimWords<u64> = Sim::words(&mut build, Place::padded("line", 1));
+    let late = move |cpu: &SimCpu| {
+        Sim::work(cpu, Cycles(1 << 48));
+        words.load(cpu, 0, SeqCst);
+    };
+    let _ = run(build, vec![actor(0, late)]);
+}
+
+#[test]
 fn a_deadlock_names_each_cpu_its_word_and_what_it_waits_for() {
     let mut build = build(1);
     let words: SimWords<u32> = Sim::words(&mut build, Place::padded("gate", 2));

@@ -70,7 +70,7 @@ impl Machine {
     }
 
     /// Performs an access and wakes those who lose their copies; returns when it takes effect.
-    #[inline]
+    #[inline(always)]
     fn request(&mut self, cpu: CpuId, at: At, want: Want, now: u64, not_before: u64) -> u64 {
         self.coherence.tidy(now);
         let a = self.access(cpu, at);

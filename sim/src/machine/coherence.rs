@@ -117,6 +117,7 @@ impl Coherence {
     }
 
     /// Performs an access. The line's state is that of its last transaction, served or still queued.
+    #[inline(always)]
     pub(super) fn access(&mut self, r: &Request) -> Served {
         if self.moves.is_some() {
             return self.access_traced(r);
@@ -129,6 +130,7 @@ impl Coherence {
     }
 
     /// An access to a line without a record.
+    #[inline(never)]
     pub(super) fn access_cold(&mut self, word: LineWord, r: &Request) -> Served {
         let served = match word.state() {
             LineState::Record(index) => self.access_record(index, r),

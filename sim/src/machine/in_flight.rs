@@ -55,9 +55,16 @@ impl InFlight {
 
     /// When the copy arrives that a thread of this core has asked for last: a second miss of a core on a
     /// line waits for the first one's data.
+    #[inline]
     pub(super) fn arrives(&self, core: u16, line: u64) -> u64 {
-        let threads = self.fetching.iter().skip(usize::from(core)).step_by(self.cores);
-        threads.filter(|fetch| fetch.line == line).map(|fetch| fetch.done).max().unwrap_or(0)
+        let (mut thread, mut arrives) = (usize::from(core), 0);
+        while let Some(fetch) = self.fetching.get(thread) {
+            if fetch.line == line {
+                arrives = fetch.done.max(arrives);
+            }
+            thread += self.cores;
+        }
+        arrives
     }
 }
 

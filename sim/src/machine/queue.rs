@@ -11,8 +11,16 @@ const ARITY: usize = 4;
 /// In place of a key that is not there: above every key.
 const ABSENT: u64 = u64::MAX;
 
+/// No event is at this time or later: 2^48 cycles are a day at 3 GHz.
+pub(super) const NEVER: u64 = u64::MAX >> RANK_BITS;
+
 /// Packs a key.
+///
+/// # Panics
+/// At [`NEVER`] and beyond, where times would not fit and events would come out of order.
+#[inline]
 pub(super) const fn key(time: u64, rank: u16) -> u64 {
+    assert!(time < NEVER, "simulated time has passed 2^48 cycles: make the run shorter");
     time << RANK_BITS | rank as u64
 }
 
@@ -148,6 +156,12 @@ mod tests {
                 prop_assert_eq!(queue.min(), model.peek().map_or(u64::MAX, |key| key.0));
             }
         }
+    }
+
+    #[test]
+    #[should_panic(expected = "2^48 cycles")]
+    fn a_time_that_does_not_fit_into_a_key_is_refused() {
+        key(NEVER, 0);
     }
 
     #[test]

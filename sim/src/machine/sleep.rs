@@ -13,11 +13,12 @@ impl Machine {
             return;
         }
         let state = self.cpu_mut(cpu);
-        state.time += if state.stretch == 1.0 {
+        let length = if state.stretch == 1.0 {
             length.0
         } else {
             (length.0 as f64 * state.stretch).round() as u64
         };
+        state.time = state.time.saturating_add(length);
         self.serve_interrupts(cpu);
     }
 
@@ -44,19 +45,18 @@ impl Machine {
             state.time = since.max(kick);
             return false;
         }
+        let status = Status::Sleeping { since };
+        if deadline >= queue::NEVER {
+            (state.key, state.status) = (u64::MAX, status);
+            return self.waits(cpu);
+        }
         let key = queue::key(deadline, state.rank);
         if key <= self.queue.min() {
             // Nobody can act, so nobody can kick, before the deadline.
             self.cpu_mut(cpu).time = deadline;
             return false;
         }
-        let status = Status::Sleeping { since };
-        if deadline < u64::MAX >> 16 {
-            return self.suspends(cpu, status, key);
-        }
-        let state = self.cpu_mut(cpu);
-        (state.key, state.status) = (u64::MAX, status);
-        self.waits(cpu)
+        self.suspends(cpu, status, key)
     }
 
     /// How the last sleep ended.

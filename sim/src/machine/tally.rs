@@ -1,5 +1,7 @@
 //! Counting while a run goes on: one addition an access, and counters at its end.
 
+use pamt_strategies::units::LINE_BYTES;
+
 use super::coherence::Want;
 use super::stats::{LineCounters, OffsetRow};
 
@@ -39,20 +41,29 @@ const ALL_MET: [Met; 9] = [
 ];
 const ALL_WANT: [Want; 3] = [Want::Load, Want::Store, Want::Locked];
 
+/// Pairs of what an access wanted and what it met.
+const KINDS: usize = ALL_WANT.len() * ALL_MET.len();
+
+/// Place of a pair among all of them.
+#[inline]
+const fn kind(want: Want, met: Met) -> usize {
+    want as usize * ALL_MET.len() + met as usize
+}
+
 /// How often each kind of access met what: one addition an access; the report makes counters of it.
 #[derive(Clone, Debug)]
-struct Tally([u64; ALL_WANT.len() * ALL_MET.len()]);
+struct Tally([u64; KINDS]);
 
 impl Default for Tally {
     fn default() -> Self {
-        Self([0; ALL_WANT.len() * ALL_MET.len()])
+        Self([0; KINDS])
     }
 }
 
 impl Tally {
     #[inline]
     fn count(&mut self, want: Want, met: Met) {
-        self.0[want as usize * ALL_MET.len() + met as usize] += 1;
+        self.0[kind(want, met)] += 1;
     }
 
     fn entries(&self) -> impl Iterator<Item = (Want, Met, u64)> + '_ {
@@ -129,22 +140,15 @@ impl ObjectStats {
     }
 }
 
-/// One offset of a line.
-#[derive(Clone, Debug)]
-struct OffsetStats {
-    offset: u8,
-    tally: Tally,
-    /// CPUs that loaded, then CPUs that stored or locked, by bit.
-    users: Box<[u64]>,
-}
-
 /// What happened on a line since it has a record.
-#[derive(Clone, Debug, Default)]
+///
+/// Each offset that was used has a row of words, all rows of a line in one piece: the counts of its
+/// accesses by [`kind`], then the CPUs that loaded, then the CPUs that stored or locked, by bit.
+#[derive(Clone, Debug)]
 pub(super) struct LineStats {
-    /// In order of first use.
-    offsets: Vec<OffsetStats>,
-    /// The offset used last: mostly the next one too.
-    last: usize,
+    /// By offset: the number of its row, from 1.
+    row_of: [u8; LINE_BYTES as usize],
+    rows: Vec<u64>,
     /// Reads of quiet spinners; they hit.
     pub(super) parked: u64,
     pub(super) invalidations: u64,
@@ -152,27 +156,54 @@ pub(super) struct LineStats {
     pub(super) queue_cycles: u64,
 }
 
-impl LineStats {
-    /// Counts an access of `cpu` at `offset`; a set of CPUs has so many `words`.
-    #[inline]
-    pub(super) fn count(&mut self, offset: u8, cpu: u16, want: Want, met: Met, words: usize) {
-        if self.offsets.get(self.last).is_none_or(|stats| stats.offset != offset) {
-            self.turn_to(offset, words);
+impl Default for LineStats {
+    fn default() -> Self {
+        Self {
+            row_of: [0; LINE_BYTES as usize],
+            rows: Vec::new(),
+            parked: 0,
+            invalidations: 0,
+            transfer_cycles: 0,
+            queue_cycles: 0,
         }
-        let stats = &mut self.offsets[self.last];
-        stats.tally.count(want, met);
-        let first = if want == Want::Load { 0 } else { words };
-        stats.users[first + usize::from(cpu / 64)] |= 1 << (cpu % 64);
+    }
+}
+
+impl LineStats {
+    /// Counts an access of `cpu` at an address; a set of CPUs has so many `words`.
+    #[inline]
+    pub(super) fn count(&mut self, addr: u64, cpu: u16, want: Want, met: Met, words: usize) {
+        let stride = KINDS + 2 * words;
+        let offset = (addr % LINE_BYTES) as usize;
+        let row = match self.row_of[offset].checked_sub(1) {
+            Some(row) => usize::from(row) * stride,
+            None => self.add_row(offset, stride),
+        };
+        let row = &mut self.rows[row..row + stride];
+        row[kind(want, met)] += 1;
+        let users = if want == Want::Load { KINDS } else { KINDS + words };
+        row[users + usize::from(cpu / 64)] |= 1 << (cpu % 64);
     }
 
+    /// Adds the row of an offset; returns where it begins.
     #[cold]
-    fn turn_to(&mut self, offset: u8, words: usize) {
-        let found = self.offsets.iter().position(|stats| stats.offset == offset);
-        self.last = found.unwrap_or_else(|| {
-            let (tally, users) = (Tally::default(), vec![0; 2 * words].into_boxed_slice());
-            self.offsets.push(OffsetStats { offset, tally, users });
-            self.offsets.len() - 1
-        });
+    fn add_row(&mut self, offset: usize, stride: usize) -> usize {
+        let first = self.rows.len();
+        self.rows.resize(first + stride, 0);
+        self.row_of[offset] = (first / stride + 1) as u8;
+        first
+    }
+
+    /// The offsets that were used, ascending, each with its counts and its users.
+    fn used(&self) -> impl Iterator<Item = (u8, Tally, &[u64])> {
+        let rows = self.row_of.iter().filter(|row| **row > 0).count();
+        let stride = self.rows.len() / rows.max(1);
+        let used = self.row_of.iter().enumerate().filter(|(_, row)| **row > 0);
+        used.filter_map(move |(offset, row)| {
+            let (counts, users) =
+                self.rows[(usize::from(*row) - 1) * stride..][..stride].split_first_chunk()?;
+            Some((offset as u8, Tally(*counts), users))
+        })
     }
 
     pub(super) fn counters(&self) -> LineCounters {
@@ -184,25 +215,23 @@ impl LineStats {
             queue_cycles: self.queue_cycles,
             ..LineCounters::default()
         };
-        self.offsets.iter().for_each(|stats| stats.tally.expand(&mut counters));
+        self.used().for_each(|(_, tally, _)| tally.expand(&mut counters));
         counters.bounces = counters.rfo + counters.upgrades;
         counters
     }
 
-    /// The offsets, ascending.
+    /// The offsets that were used, ascending.
     pub(super) fn rows(&self) -> Vec<OffsetRow> {
-        let row = |stats: &OffsetStats| {
-            let (readers, writers) = stats.users.split_at(stats.users.len() / 2);
+        let row = |(offset, tally, users): (u8, Tally, &[u64])| {
+            let (readers, writers) = users.split_at(users.len() / 2);
             OffsetRow {
-                offset: stats.offset,
-                accesses: stats.tally.accesses(),
-                hitm: stats.tally.hitm(),
+                offset,
+                accesses: tally.accesses(),
+                hitm: tally.hitm(),
                 readers: readers.to_vec(),
                 writers: writers.to_vec(),
             }
         };
-        let mut rows: Vec<OffsetRow> = self.offsets.iter().map(row).collect();
-        rows.sort_by_key(|row| row.offset);
-        rows
+        self.used().map(row).collect()
     }
 }

@@ -54,7 +54,7 @@ impl Coherence {
     #[inline]
     fn count(&mut self, index: u32, r: &Request, met: Met) {
         let stats = &mut self.records.get_mut(index).stats;
-        stats.count((r.a.addr & 63) as u8, r.a.cpu.0, r.want, met, self.cpu_set_words);
+        stats.count(r.a.addr, r.a.cpu.0, r.want, met, self.cpu_set_words);
     }
 
     /// The core owns the line, and has it or waits for it only to load.

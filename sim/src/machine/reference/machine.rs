@@ -11,6 +11,7 @@ use super::super::access::STORE_BUFFER;
 use super::super::coherence::{Access, Want};
 use super::super::engine::At;
 use super::super::memory::Memory;
+use super::super::queue;
 use super::super::seeds;
 use super::lines::{Lines, Met};
 
@@ -478,7 +479,7 @@ impl Machine {
             return false;
         }
         state.status = Status::Sleeping { since };
-        self.file(cpu, (deadline < u64::MAX >> 16).then_some(deadline));
+        self.file(cpu, (deadline < queue::NEVER).then_some(deadline));
         true
     }
 

@@ -61,7 +61,11 @@ impl Scene {
 
 /// Adds 2 % to the virtual time of the first run.
 fn slower(text: String) -> String {
-    let key = "\"virtual_time_ns\":";
+    grown(&text, "\"virtual_time_ns\":")
+}
+
+/// Adds 2 % to the first figure of this key.
+fn grown(text: &str, key: &str) -> String {
     let after_key = text.find(key).expect("the key is in every result") + key.len();
     let at = after_key + text[after_key..].find(|c: char| c != ' ').expect("a number follows");
     let end = at + text[at..].find(|c: char| !c.is_ascii_digit()).expect("a number ends");
@@ -145,19 +149,44 @@ fn what_cannot_be_judged_has_codes_of_its_own() {
     assert_eq!(output.status.code(), Some(4));
 }
 
-#[test]
-fn the_code_survives_a_shell_and_make_names_it() {
-    let scene = Scene::new();
+/// What `gate` is given after the baseline, and the code that it must end with.
+fn planted(scene: &Scene) -> Vec<(&'static str, i32)> {
     scene.edited("slow.json", slower);
-    let line = format!("{BENCH} gate --baseline base.json slow.json");
-    let shell = Command::new("sh").args(["-c", &line]).current_dir(scene.folder.path()).output();
-    assert_eq!(shell.expect("sh starts").status.code(), Some(100));
-    std::fs::write(scene.path("Makefile"), format!("gate:\n\t@{line}\n")).expect("written");
-    let make = Command::new("make").arg("gate").current_dir(scene.folder.path()).output();
-    let make = make.expect("make starts");
-    // make turns every failure into 2, which is why 2 is no verdict; the code is in its message.
-    assert_eq!(make.status.code(), Some(2));
-    assert!(said(&make).contains("Error 100"), "{}", said(&make));
+    scene.run("seed.json", &["--strategy", "global,per-2m", "--seed", "2"]);
+    scene.run("part.json", &["--strategy", "global"]);
+    let unused = "[[expect]]\ncell = '*'\nmetric = '*'\nverdict = 'regressed'\n\
+                  reason = 'the get resets its page'\nexpires = '2100-01-01'\n";
+    std::fs::write(scene.path("unused.toml"), unused).expect("written");
+    vec![
+        ("base.json", 0),
+        ("slow.json", 100),
+        ("seed.json", 101),
+        ("part.json", 112),
+        ("base.json slow.json", 102),
+        ("--config unused.toml base.json", 95),
+        ("--config unused.toml slow.json", 0),
+        ("--baseline absent.json base.json", 103),
+    ]
+}
+
+#[test]
+fn each_code_survives_a_shell_and_make_names_it() {
+    let scene = Scene::new();
+    for (arguments, code) in planted(&scene) {
+        let line = format!("{BENCH} gate --baseline base.json {arguments}");
+        let in_scene = |program: &str, arguments: &[&str]| {
+            let mut command = Command::new(program);
+            command.current_dir(scene.folder.path()).args(arguments).output().expect("it starts")
+        };
+        let shell = in_scene("sh", &["-c", &line]);
+        assert_eq!(shell.status.code(), Some(code), "{arguments}: {}", said(&shell));
+        std::fs::write(scene.path("Makefile"), format!("gate:\n\t@{line}\n")).expect("written");
+        let make = in_scene("make", &["gate"]);
+        // make turns every failure into 2, which is why 2 is no verdict; the code is in its message.
+        assert_eq!(make.status.code(), Some(if code == 0 { 0 } else { 2 }), "{arguments}");
+        let named = code == 0 || said(&make).contains(&format!("Error {code}\n"));
+        assert!(named, "{arguments}: {}", said(&make));
+    }
 }
 
 #[test]
@@ -192,6 +221,63 @@ fn the_shipped_script_ends_with_the_gates_own_code_and_leaves_its_outputs() {
         let text = std::fs::read_to_string(scene.path(name)).expect(name);
         assert!(text.contains("improved"), "{name}: {text}");
     }
+    let two_seeds = plan.replace("[cross]", "seed = 2\n[cross]");
+    std::fs::write(scene.path("plan.toml"), two_seeds).expect("written");
+    let swapped = gate("base.json", "out4");
+    assert_eq!(swapped.status.code(), Some(101), "{}", said(&swapped));
+}
+
+#[test]
+fn what_is_exported_for_another_tool_is_judged_like_the_result_that_it_came_from() {
+    let scene = Scene::new();
+    scene.edited("slow.json", |text| grown(&text, "\"mean_ns\":"));
+    for form in ["custom-smaller-is-better", "bencher"] {
+        for name in ["base", "slow"] {
+            let (result, file) = (format!("{name}.json"), format!("{name}.{form}"));
+            let done = Command::new(BENCH)
+                .current_dir(scene.folder.path())
+                .args(["gate", "export", "--as", form, "-o", &file, &result])
+                .output()
+                .expect("the program starts");
+            assert!(done.status.success(), "{}", said(&done));
+        }
+        let judge = |file: &str| {
+            Command::new(BENCH)
+                .current_dir(scene.folder.path())
+                .args(["gate", "--baseline", &format!("base.{form}"), &format!("{file}.{form}")])
+                .output()
+                .expect("the program starts")
+        };
+        let (same, slow) = (judge("base"), judge("slow"));
+        assert_eq!(same.status.code(), Some(0), "{form}: {}", said(&same));
+        assert_eq!(slow.status.code(), Some(100), "{form}: {}", said(&slow));
+    }
+}
+
+#[test]
+fn a_calibration_is_made_of_twenty_native_runs_and_read_by_the_gate() {
+    let scene = Scene::new();
+    let native = ["--strategy", "global", "--backend", "native", "--oversubscribe", "--runs"];
+    scene.run("native.json", &[&native[..], &["20"]].concat());
+    scene.run("few.json", &[&native[..], &["3"]].concat());
+    let bench = |arguments: &[&str]| {
+        let mut command = Command::new(BENCH);
+        command.current_dir(scene.folder.path()).args(arguments).output().expect("it starts")
+    };
+    let few = bench(&["gate", "calibrate", "few.json"]);
+    assert_eq!(few.status.code(), Some(4), "{}", said(&few));
+    assert!(said(&few).contains("3 samples, a calibration needs 20"), "{}", said(&few));
+    assert!(!scene.path("gate-noise.json").exists());
+    let modelled = bench(&["gate", "calibrate", "base.json"]);
+    assert_eq!(modelled.status.code(), Some(4), "{}", said(&modelled));
+    let done = bench(&["gate", "calibrate", "native.json"]);
+    assert!(done.status.success(), "{}", said(&done));
+    assert!(said(&done).contains("cannot tell changes below"), "{}", said(&done));
+    let gate = ["gate", "--baseline", "native.json", "native.json", "--noise", "gate-noise.json"];
+    let same = bench(&gate);
+    assert_eq!(same.status.code(), Some(0), "{}", said(&same));
+    let foreign = bench(&[&gate[..5], &["base.json"]].concat());
+    assert_eq!(foreign.status.code(), Some(95), "{}", said(&foreign));
 }
 
 #[test]

@@ -3,7 +3,8 @@
 
 mod fixture;
 
-use bytes::Bytes;
+use std::io::Write as _;
+
 use pamt_reports::parquet::Writer;
 use pamt_reports::schema::Run;
 use parquet::file::reader::{FileReader, SerializedFileReader};
@@ -18,8 +19,10 @@ fn written(runs: &[Run]) -> Vec<u8> {
 }
 
 /// All rows, each as name and value of its columns.
-fn read(bytes: Vec<u8>) -> Vec<Vec<(String, Field)>> {
-    let reader = SerializedFileReader::new(Bytes::from(bytes)).expect("a Parquet file");
+fn read(bytes: &[u8]) -> Vec<Vec<(String, Field)>> {
+    let mut file = tempfile::tempfile().expect("a file");
+    file.write_all(bytes).expect("written");
+    let reader = SerializedFileReader::new(file).expect("a Parquet file");
     let rows = reader.get_row_iter(None).expect("rows");
     rows.map(|row| {
         row.expect("a row").get_column_iter().map(|(n, f)| (n.clone(), f.clone())).collect()
@@ -42,7 +45,7 @@ fn raw(field: &Field) -> String {
 fn every_cell_is_that_of_the_csv_table() {
     let document = fixture::document();
     let csv = pamt_reports::csv::render(&document);
-    let rows = read(written(&document.runs));
+    let rows = read(&written(&document.runs));
     let lines: Vec<&str> = csv.lines().collect();
     assert_eq!(rows.len() + 1, lines.len());
     let names: Vec<&str> = rows[0].iter().map(|(name, _)| name.as_str()).collect();
@@ -59,7 +62,7 @@ fn what_is_not_known_is_null_and_the_largest_seed_stays_exact() {
     run.experiment.seed = u64::MAX;
     run.experiment.tds = None;
     run.result.throughput = None;
-    let row = read(written(&[run])).swap_remove(0);
+    let row = read(&written(&[run])).swap_remove(0);
     let field = |name: &str| &row.iter().find(|(n, _)| n == name).expect("a column").1;
     assert_eq!(field("seed"), &Field::ULong(u64::MAX));
     for unknown in ["tds", "throughput_per_second", "work_unit"] {
@@ -79,7 +82,7 @@ fn rows_of_many_groups_keep_their_order_and_their_bytes_repeat() {
         .collect();
     let bytes = written(&runs);
     assert_eq!(bytes, written(&runs));
-    let rows = read(bytes);
+    let rows = read(&bytes);
     let seed =
         |row: &Vec<(String, Field)>| row.iter().find(|(n, _)| n == "seed").map(|f| f.1.clone());
     assert!((0..40_000).eq(rows.iter().filter_map(|row| match seed(row) {
@@ -90,5 +93,5 @@ fn rows_of_many_groups_keep_their_order_and_their_bytes_repeat() {
 
 #[test]
 fn a_sweep_without_results_is_a_table_without_rows() {
-    assert!(read(written(&[])).is_empty());
+    assert!(read(&written(&[])).is_empty());
 }

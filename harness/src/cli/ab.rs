@@ -47,15 +47,13 @@ pub(super) fn execute(args: &AbArgs) -> Result<Exit, CliError> {
     let old = args.baseline_bin.clone().unwrap_or_else(|| this.clone());
     let bar = progress::bar(2 * args.pairs as usize, !args.no_progress);
     let (mut before, mut after) = (Vec::new(), Vec::new());
-    for pair in 0..args.pairs {
-        let mut sides = [(&old, &mut before), (&this, &mut after)];
-        if pair % 2 == 1 {
-            sides.reverse();
-        }
-        for (program, runs) in sides {
-            runs.extend(fresh(program, &args.run)?);
-            bar.inc(1);
-        }
+    for side in (0..args.pairs).flat_map(sides) {
+        let (program, runs) = match side {
+            Side::Before => (&old, &mut before),
+            Side::After => (&this, &mut after),
+        };
+        runs.extend(fresh(program, &args.run)?);
+        bar.inc(1);
     }
     bar.finish_and_clear();
     let (before, after) = (Document::new(before), Document::new(after));
@@ -71,6 +69,18 @@ pub(super) fn execute(args: &AbArgs) -> Result<Exit, CliError> {
     } else {
         Exit::Passed
     })
+}
+
+/// A side of a pair.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Side {
+    Before,
+    After,
+}
+
+/// The order in which a pair runs its sides.
+fn sides(pair: u32) -> [Side; 2] {
+    if pair % 2 == 0 { [Side::Before, Side::After] } else { [Side::After, Side::Before] }
 }
 
 fn keep(folder: &Path, before: &Document, after: &Document) -> Result<(), CliError> {
@@ -108,4 +118,16 @@ fn fresh(program: &Path, arguments: &[String]) -> Result<Vec<Run>, CliError> {
     let document = Document::from_json(&text, Path::new(&shown))
         .map_err(|error| CliError::Usage(error.to_string()))?;
     Ok(document.runs)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_sides_alternate_and_so_does_which_is_first() {
+        let order: Vec<Side> = (0..4).flat_map(sides).collect();
+        let [a, b] = [Side::Before, Side::After];
+        assert_eq!(order, [a, b, b, a, a, b, b, a]);
+    }
 }

@@ -6,6 +6,8 @@ mod in_kernel;
 mod lines;
 mod native;
 mod parameters;
+#[cfg(test)]
+mod planted_slowdown;
 mod prepared;
 mod replayed;
 mod sim;

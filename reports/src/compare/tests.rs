@@ -147,6 +147,17 @@ fn a_doubled_time_is_found_and_noise_is_not() {
 }
 
 #[test]
+fn a_measured_row_says_the_smallest_change_that_its_samples_would_show() {
+    let base = [100, 104, 98, 101, 110, 95, 99, 103, 102, 97];
+    let doubled = base.map(|value| 2 * value);
+    let (before, after) = (table(measured(&base)), table(measured(&doubled)));
+    let comparison = compare(&before, &after, &Policy::default());
+    for text in [text_table(&comparison), markdown_table(&comparison)] {
+        assert!(text.contains("smallest detectable change"), "{text}");
+    }
+}
+
+#[test]
 fn soft_and_hard_limits_apply_to_the_cells_that_they_name() {
     let limit = |metric: &str, soft_percent, hard| Limit {
         metric: metric.into(),

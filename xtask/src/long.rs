@@ -4,6 +4,7 @@ use crate::mutants;
 use crate::peers;
 use crate::setup::Need;
 use crate::step::{Step, command};
+use crate::strategies;
 
 /// What takes minutes to hours.
 pub(crate) const STEPS: &[Step] = &[
@@ -28,4 +29,5 @@ pub(crate) const STEPS: &[Step] = &[
         ],
         run: peers::run,
     },
+    strategies::STEP,
 ];

@@ -16,6 +16,7 @@ mod mutants;
 mod peers;
 mod setup;
 mod step;
+mod strategies;
 mod test;
 mod tidy;
 mod vm_test;

@@ -20,7 +20,7 @@ use crate::experiment::{Backend, Experiment};
 use crate::quantity;
 use crate::sweep::{
     Beside, CollectError, Failure, Form, Job, Options, Parameter, Plan, PlanError, Progress,
-    Report, Shard, Store, StoreError, collect, run,
+    Report, Shard, Standings, Store, StoreError, collect, run,
 };
 
 /// Arguments of a sweep.
@@ -346,12 +346,14 @@ fn merge(args: &CollectArgs) -> Result<Exit, CliError> {
     let form = form_of(&path)?;
     let mut report = plan.uncertainty.as_ref().map(Report::new);
     let mut beside = Beside::new(&plan);
+    let mut standings = plan.standing.as_ref().map(Standings::new);
     let part = path.with_extension(format!("{}.part", std::process::id()));
     let io = |source| CliError::Io { doing: "write", path: path.display().to_string(), source };
     let mut file = BufWriter::new(File::create(&part).map_err(io)?);
     let merged = collect(&store, &jobs, form, &mut file, |job, run| {
         report.iter_mut().for_each(|report| report.add(job, run));
         beside.iter_mut().for_each(|beside| beside.add(job, run));
+        standings.iter_mut().for_each(|standings| standings.add(job, run));
     });
     let merged = merged.and_then(|merged| {
         file.flush()?;
@@ -373,6 +375,9 @@ fn merge(args: &CollectArgs) -> Result<Exit, CliError> {
     }
     if let Some(beside) = beside {
         write_and_show(&args.folder.join("published.md"), &beside.to_markdown())?;
+    }
+    if let Some(standings) = standings {
+        write_and_show(&args.folder.join("strategies.md"), &standings.to_markdown())?;
     }
     say(&merged.failed, &merged.missing)?;
     anstream::eprintln!("{} results in {}", merged.merged, path.display());

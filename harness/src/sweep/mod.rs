@@ -12,6 +12,7 @@ mod plan;
 mod published;
 mod run;
 mod sampling;
+mod standing;
 mod store;
 mod uncertainty;
 
@@ -22,6 +23,7 @@ pub use plan::{Axis, Keep, Plan, PlanError, Uncertainty, plan_schema};
 pub use published::{Beside, Published, Row};
 pub use run::{Options, Progress, Summary, run};
 pub use sampling::{Parameter, latin_hypercube};
+pub use standing::{Standing, Standings};
 pub use store::{Failure, Store, StoreError};
 pub use uncertainty::{Ranking, Report, StrategyRow, TornadoRow, rank};
 

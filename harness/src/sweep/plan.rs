@@ -12,6 +12,8 @@
 //! draws = 200
 //! [published]                  # figures that somebody published, to lay the modelled ones beside
 //! rows = []
+//! [standing]                   # how the strategies stand against one of them
+//! against = "global"
 //! ```
 
 use std::collections::BTreeMap;
@@ -25,6 +27,7 @@ use thiserror::Error;
 use super::job::Job;
 use super::published::Published;
 use super::sampling::{Parameter, latin_hypercube};
+use super::standing::Standing;
 
 /// A plan.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -43,6 +46,9 @@ pub struct Plan {
     /// Published figures. The experiments are then run undrawn, too.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub published: Option<Published>,
+    /// How the strategies stand against one of them, in the runs that are not drawn.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub standing: Option<Standing>,
 }
 
 /// Values of one option.
@@ -92,7 +98,7 @@ pub struct Uncertainty {
     pub ranges: BTreeMap<String, [f64; 2]>,
 }
 
-fn throughput() -> String {
+pub(super) fn throughput() -> String {
     "throughput.per_second".to_owned()
 }
 
@@ -169,12 +175,26 @@ impl Plan {
         if let Some((name, _)) = ranges.clone().find(|(_, [low, high])| low > high) {
             return Err(format!("uncertainty.ranges.{name}: the lowest value comes first"));
         }
+        self.standing.as_ref().map_or(Ok(()), |standing| self.check_standing(standing))?;
         let draws = self.uncertainty.as_ref().map_or(1, |u| u.draws as usize);
         let jobs = self.cross.values().try_fold(draws, |jobs, axis| jobs.checked_mul(axis.len()));
         match jobs {
             Some(jobs) if jobs <= MOST_JOBS => Ok(()),
             _ => Err(format!("more than {MOST_JOBS} experiments: split the plan")),
         }
+    }
+
+    /// The strategy that the others are measured against is one of the plan's.
+    fn check_standing(&self, standing: &Standing) -> Result<(), String> {
+        let axis = self.cross.get("strategy").map(Axis::values).unwrap_or_default();
+        let strategies: Vec<&str> =
+            axis.iter().chain(self.base.get("strategy")).filter_map(Value::as_str).collect();
+        if strategies.contains(&standing.against.as_str()) {
+            return Ok(());
+        }
+        let strategies = strategies.join(", ");
+        let against = &standing.against;
+        Err(format!("standing.against = `{against}` is not a strategy of the plan: {strategies}"))
     }
 
     /// The jobs, in order. `complete` turns options into a whole experiment (or says what is wrong
@@ -197,7 +217,7 @@ impl Plan {
             };
             let mut parameters = parameters(&experiment).map_err(problem)?;
             uncertainty.add_ranges(&mut parameters);
-            if self.published.is_some() {
+            if self.published.is_some() || self.standing.is_some() {
                 jobs.push(Job::new(experiment, None));
             }
             for (draw, values) in

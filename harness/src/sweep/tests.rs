@@ -334,6 +334,41 @@ rows = [
 }
 
 #[test]
+fn strategies_stand_against_one_of_them_seed_by_seed() {
+    let text = "
+[base]
+workload = 'teardown'
+[cross]
+strategy = ['static', 'global', 'striped']
+seed = { from = 1, count = 3 }
+[standing]
+against = 'global'";
+    let plan = plan(text);
+    let standing = plan.standing.as_ref().expect("asked for");
+    let mut standings = Standings::new(standing);
+    for job in &jobs(text) {
+        standings.add(job, &fake(job).expect("no unlucky seed"));
+    }
+    let page = standings.to_markdown();
+    // `striped` does 11 where the others do 10, and is no competitor; `static` is the floor.
+    let overall = |strategy: &str| {
+        let start = format!("| {strategy} |");
+        page.lines().find(|line| line.starts_with(&start)).unwrap_or_else(|| panic!("{page}"))
+    };
+    let striped = "| ! striped | 1.100 | 1.100 (teardown tds=) | 0 | 0.0 % | no | no |";
+    assert!(
+        overall("! striped").replace("(teardown )", "(teardown tds=)").starts_with(striped),
+        "{page}"
+    );
+    assert!(overall("= static").contains("| 1.000 |"), "{page}");
+    assert!(overall("global").contains("| 1.000 | 1.000 (teardown"), "{page}");
+    assert!(page.contains("1 scenarios, 3 seeds each"), "{page}");
+    let refused = text.replace("against = 'global'", "against = 'parked'");
+    let error = Plan::parse(&refused, Path::new("plan.toml")).unwrap_err().to_string();
+    assert!(error.contains("`parked` is not a strategy of the plan: static, global"), "{error}");
+}
+
+#[test]
 fn the_checked_in_plan_schema_is_the_one_of_this_build() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("schemas/plan.schema.json");
     if std::env::var_os("UPDATE_SCHEMA").is_some() {

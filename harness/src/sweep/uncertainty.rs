@@ -118,7 +118,7 @@ impl Report {
 }
 
 /// Everything but strategy, seed and the drawn values; of the workload's parameters those given.
-fn scenario(experiment: &Experiment, given: &Value, drawn: &BTreeSet<String>) -> String {
+pub(super) fn scenario(experiment: &Experiment, given: &Value, drawn: &BTreeSet<String>) -> String {
     let mut words = vec![experiment.workload.clone(), experiment.machine.clone()];
     let sizes = [("tds", experiment.tds), ("vcpus", experiment.vcpus)];
     let sizes = sizes.into_iter().chain([("memory_bytes", experiment.memory_bytes)]);

@@ -1,13 +1,13 @@
 //! `check` finds what is known to be wrong by itself, and nothing where nothing is known.
 
-use pamt_harness::check::scenario::{SCENARIOS, Scope};
+use pamt_harness::check::scenario::{SCENARIOS, Scope, in_scopes};
 use pamt_harness::check::{CheckOptions, Checked, check, explore_weak, replay};
 use pamt_strategies::measure::ViolationKind;
 use pamt_strategies::registry::StrategySpec;
 
 fn checked(spec: &str, scopes: &[Scope], schedules: u64) -> Vec<Checked> {
     let spec = StrategySpec::parse(spec).expect("known");
-    check(&spec, &CheckOptions { scopes: scopes.to_vec(), schedules, seed: 1, weak: None })
+    check(&spec, &CheckOptions { scenarios: in_scopes(scopes), schedules, seed: 1, weak: None })
 }
 
 /// The first violation of each scenario that has one.
@@ -106,4 +106,15 @@ fn a_violation_is_printed_with_the_schedule_that_replays_it_and_exits_110() {
     let said = String::from_utf8_lossy(&output.stdout);
     assert_eq!(output.status.code(), Some(110), "{said}");
     assert!(said.contains("FAIL ") && said.contains("schedule: 0*"), "{said}");
+}
+
+#[test]
+fn one_scenario_can_be_asked_for() {
+    let asked = ["check", "--strategy", "v6", "--schedules", "20", "--scenario", "put/put"];
+    let mut command = assert_cmd::Command::cargo_bin("pamt-bench").expect("built");
+    let output = command.args(asked).output().expect("it starts");
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert_eq!(output.status.code(), Some(0), "{said}");
+    assert_eq!(said.lines().count(), 2, "{said}");
+    assert!(said.contains("[4k] put/put"), "{said}");
 }

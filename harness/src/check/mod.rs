@@ -22,13 +22,13 @@ pub use weak::{WeakCoverage, explore_weak};
 pub use world::{Event, Story};
 
 use pamt_strategies::registry::StrategySpec;
-use scenario::{SCENARIOS, Scenario, Scope};
+use scenario::Scenario;
 
 /// What a check asks for.
 #[derive(Clone, Debug)]
 pub struct CheckOptions {
-    /// Scopes to cover.
-    pub scopes: Vec<Scope>,
+    /// Where to look, in this order.
+    pub scenarios: Vec<&'static Scenario>,
     /// Most schedules a scenario in the search; a quarter of that at random besides.
     pub schedules: u64,
     /// Seed of the random ones.
@@ -60,10 +60,10 @@ impl Checked {
     }
 }
 
-/// Checks a strategy in all scenarios of the scopes asked for.
+/// Checks a strategy in the scenarios asked for.
 #[must_use]
 pub fn check(spec: &StrategySpec, options: &CheckOptions) -> Vec<Checked> {
-    let wanted = SCENARIOS.iter().filter(|scenario| options.scopes.contains(&scenario.scope));
+    let wanted = options.scenarios.iter();
     wanted
         .map(|scenario| {
             let (coverage, failure) = explore(spec, scenario, options.schedules, options.seed);

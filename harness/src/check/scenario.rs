@@ -111,3 +111,9 @@ pub static SCENARIOS: &[Scenario] = &[
     crossed("DEMOTE with its pair in B: put", Scope::Split, &[&[Split], &[Drop(B, 0)]]),
     crossed("DEMOTE with its pair in B: get", Scope::Split, &[&[Split], &[Map(B, 0)]]),
 ];
+
+/// All scenarios of these scopes.
+#[must_use]
+pub fn in_scopes(scopes: &[Scope]) -> Vec<&'static Scenario> {
+    SCENARIOS.iter().filter(|scenario| scopes.contains(&scenario.scope)).collect()
+}

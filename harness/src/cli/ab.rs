@@ -80,7 +80,7 @@ enum Side {
 
 /// The order in which a pair runs its sides.
 fn sides(pair: u32) -> [Side; 2] {
-    if pair % 2 == 0 { [Side::Before, Side::After] } else { [Side::After, Side::Before] }
+    if pair.is_multiple_of(2) { [Side::Before, Side::After] } else { [Side::After, Side::Before] }
 }
 
 fn keep(folder: &Path, before: &Document, after: &Document) -> Result<(), CliError> {

@@ -10,7 +10,7 @@ use pamt_strategies::registry::StrategySpec;
 use pamt_strategies::spec::{nearest, split_list};
 
 use super::{CliError, output};
-use crate::check::scenario::{SCENARIOS, Scenario, Scope};
+use crate::check::scenario::{SCENARIOS, Scenario, Scope, in_scopes};
 use crate::check::{CheckOptions, Failure, check, parse_schedule, replay};
 
 /// Arguments of `check`.
@@ -37,7 +37,7 @@ pub(super) struct CheckArgs {
     /// Run one schedule again, as a failure prints it; needs --scenario
     #[arg(long, requires = "scenario")]
     replay: Option<String>,
-    /// The scenario of --replay
+    /// Only this scenario, whatever its scope
     #[arg(long)]
     scenario: Option<String>,
 }
@@ -85,9 +85,12 @@ pub(super) fn execute(args: &CheckArgs) -> Result<Exit, CliError> {
 }
 
 fn explored(text: &mut String, args: &CheckArgs, spec: &StrategySpec) -> Result<usize, CliError> {
-    let scopes = args.scope.scopes();
+    let scenarios = match args.scenario.as_deref() {
+        Some(name) => vec![scenario(name)?],
+        None => in_scopes(&args.scope.scopes()),
+    };
     let options =
-        CheckOptions { scopes, schedules: args.schedules, seed: args.seed, weak: args.weak };
+        CheckOptions { scenarios, schedules: args.schedules, seed: args.seed, weak: args.weak };
     let checked = check(spec, &options);
     if let Some(path) = &args.trace {
         let failed = checked.iter().find_map(|one| Some((one.scenario, one.failure.as_ref()?)));

@@ -162,3 +162,34 @@ fn operations_begin_when_they_did() {
     assert!((5_000_000..5_020_000).contains(&took("recorded")), "{}", took("recorded"));
     assert!(took("asap") < 20_000, "{}", took("asap"));
 }
+
+#[test]
+fn a_lock_stat_of_a_real_host_stands_beside_a_modelled_run_without_a_verdict() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let run = [
+        &["--strategy", "simple", "--workload", "teardown", "--tds", "2", "--vcpus", "1"][..],
+        &["--memory", "2MiB", "-o", "r.json"],
+    ];
+    assert!(bench(folder.path(), &run.concat()).status.success());
+    let numbers = "21000 24000 0.10 563.00 96000.00 4.00 650000 1412000 0.05 505.00 296520.00 0.21";
+    let write = |class: &str| {
+        let text = format!("lock_stat version 0.4\n  {class}: {numbers}\n");
+        std::fs::write(folder.path().join("host.lockstat"), text).expect("written");
+    };
+    let compare = |more: &[&str]| {
+        bench(folder.path(), &[&["compare", "host.lockstat", "r.json"], more].concat())
+    };
+    write("pamt_lock");
+    let output = compare(&[]);
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    assert!(text.contains("measured") && text.contains("modelled") && text.contains("no verdict"));
+    assert!(said(&compare(&["--format", "json"])).1.contains("leave --format"));
+    write("jiffies_lock");
+    assert_eq!(compare(&[]).status.code(), Some(4));
+    std::fs::write(folder.path().join("host.lockstat"), "lock_stat version 0.4\n a: 1\n")
+        .expect("written");
+    let (code, text) = said(&compare(&[]));
+    assert_eq!(code, Some(2));
+    assert!(text.contains("host.lockstat:2: a class has 12 numbers"), "{text}");
+}

@@ -3,6 +3,7 @@
 //! [`schema`] owns the form of a result file. Everything else reads it: this crate knows nothing of
 //! how a number was produced, and could render the results of another tool.
 
+pub mod capture;
 pub mod columns;
 pub mod compare;
 pub mod conclude;

@@ -7,6 +7,7 @@
 //! [`recording`] reads what a real host did.
 
 mod books;
+pub mod calibrate;
 pub mod check;
 pub mod cli;
 pub mod exec;
@@ -16,7 +17,9 @@ pub mod host;
 pub mod lockbench;
 pub mod machine_fit;
 pub mod machine_schema;
+mod native_host;
 pub mod params;
+pub mod perf;
 pub mod quantity;
 pub mod recording;
 pub mod seamcall;

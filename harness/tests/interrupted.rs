@@ -9,6 +9,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 const INTERRUPTED: Option<i32> = Some(130);
+const PARTIAL: Option<i32> = Some(112);
 
 /// Whether a process has taken over SIGINT.
 fn catches(pid: u32) -> bool {
@@ -90,4 +91,32 @@ fn an_interrupted_run_writes_what_has_ended_and_names_what_has_not() {
     assert_eq!(count("runs") + count("unfinished"), 200);
     assert!(count("unfinished") > 0);
     assert!(document["unfinished"][0].as_str().is_some_and(|line| line.contains("--workload")));
+}
+
+#[test]
+fn an_interrupted_native_run_is_a_partial_result_and_says_so() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let run = ["--backend", "native", "--strategy", "global", "--workload", "fault-storm"];
+    let one = ["--tds", "1", "--vcpus", "1", "--memory", "8GiB", "-o", "r.json", "--quiet"];
+    let (code, said) = ended(interrupt(&folder, &[&run[..], &one[..]].concat(), || true));
+    assert_eq!(code, PARTIAL, "{said}");
+    let text = std::fs::read_to_string(folder.path().join("r.json")).expect("a result");
+    let document: Value = serde_json::from_str(&text).expect("JSON");
+    let result = &document["runs"][0]["result"];
+    assert_eq!(result["partial"], true);
+    assert!(result["notes"].to_string().contains("interrupted"), "{result}");
+}
+
+#[test]
+fn an_interrupted_native_lock_benchmark_keeps_its_rows_and_marks_the_last() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let lock = ["lock", "--backend", "native", "--lock", "ticket", "--threads", "1", "--runs", "9"];
+    let long = ["--duration", "20s", "-o", "l.json", "--quiet"];
+    let (code, said) = ended(interrupt(&folder, &[&lock[..], &long[..]].concat(), || true));
+    assert_eq!(code, INTERRUPTED, "{said}");
+    let text = std::fs::read_to_string(folder.path().join("l.json")).expect("a result");
+    let document: Value = serde_json::from_str(&text).expect("JSON");
+    let rows = document["rows"].as_array().expect("a list");
+    assert!(rows.iter().all(|row| row["partial"] == true), "{rows:?}");
+    assert!(document["notes"].to_string().contains("of 9 runs are missing"), "{document}");
 }

@@ -62,3 +62,19 @@ fn the_table_says_what_was_modelled() {
     let text = stdout(&["--lock", "ticket", "--threads", "1,2", "--acquires", "10", "--seed", "3"]);
     insta::assert_snapshot!(text);
 }
+
+#[test]
+fn a_native_table_ends_with_the_verdict_on_noise_and_marks_threads_that_share_cpus() {
+    let many = "64";
+    let native = ["--lock", "tas", "--backend", "native", "--threads", many, "--oversubscribe"];
+    let text = stdout(&[&native[..], &["--acquires", "20"]].concat());
+    assert!(text.contains("noise: this host was ") && text.contains("19 times of 20"), "{text}");
+    assert!(text.contains("shared"), "{text}");
+    let json = stdout(&[&native[..], &["--acquires", "20", "--format", "json"]].concat());
+    let document: serde_json::Value = serde_json::from_str(&json).expect("JSON");
+    let host = document["provenance"]["host"].as_object().expect("facts of the host");
+    for fact in ["governor", "turbo", "smt", "hypervisor", "load_average"] {
+        assert!(host.contains_key(fact), "{fact} in {host:?}");
+    }
+    assert!(document["rows"][0]["repeat_frac"].as_f64().is_some_and(|share| share > 0.0));
+}

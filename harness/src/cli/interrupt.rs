@@ -7,6 +7,7 @@ use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use super::CliError;
 use pamt_reports::exit::Exit;
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::flag;
@@ -20,13 +21,23 @@ impl Interrupt {
     pub(super) fn asked(&self) -> bool {
         self.0.load(Ordering::Relaxed)
     }
+
+    /// The flag itself, for threads that look at it while they measure.
+    pub(in crate::cli) fn flag(&self) -> Arc<AtomicBool> {
+        Arc::clone(&self.0)
+    }
 }
 
 /// Takes over SIGINT and SIGTERM.
 ///
 /// # Errors
 /// The system refused.
-pub(super) fn watch() -> io::Result<Interrupt> {
+pub(super) fn watch() -> Result<Interrupt, CliError> {
+    let failed = |source| CliError::Io { doing: "watch", path: "SIGINT".to_owned(), source };
+    take_over().map_err(failed)
+}
+
+fn take_over() -> io::Result<Interrupt> {
     let asked = Arc::new(AtomicBool::new(false));
     for signal in [SIGINT, SIGTERM] {
         // In this order: the second signal finds the flag that the first has set.

@@ -1,24 +1,28 @@
 //! `lock`: the lock microbenchmark from the command line.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 use pamt_reports::csv;
 use pamt_reports::exit::Exit;
-use pamt_reports::schema::{LockBenchDocument, Provenance};
+use pamt_reports::schema::{LockBenchDocument, LockBenchRow, Noise, Provenance};
 use pamt_reports::text::lock_bench;
 use pamt_reports::text::terminal::View;
 use pamt_sim::machine::Profile;
+use pamt_strategies::platform::native::host_cpus;
 use pamt_strategies::spec::split_list;
 use rayon::prelude::*;
 
+use super::favours::FavourArgs;
 use super::output::{self, Format};
-use super::{CliError, progress};
+use super::{CliError, interrupt, progress};
 use crate::exec::{self, RunError};
 use crate::lockbench::{
-    Length, LockBench, LockRunError, PinOrder, Stop, Subject, documented, run_native, run_simulated,
+    Length, LockBench, LockRunError, NativeChoices, PinOrder, Stop, Subject, documented,
+    run_native, run_simulated,
 };
+use crate::native_host::{self, Counters, Watch};
 use crate::quantity;
 
 /// Arguments of `lock`.
@@ -60,6 +64,8 @@ pub(super) struct LockArgs {
     /// Allow more threads than CPUs (native): they take turns
     #[arg(long)]
     oversubscribe: bool,
+    #[command(flatten)]
+    favours: FavourArgs,
     /// Host threads that run simulations side by side; results do not depend on it
     #[arg(long, value_name = "N", default_value_t = 0, hide_default_value = true)]
     jobs: usize,
@@ -151,19 +157,22 @@ impl LockArgs {
         Ok(benches)
     }
 
-    fn document(&self) -> Result<LockBenchDocument, CliError> {
+    /// The rows, and whether they are all of those that were asked for.
+    fn document(&self) -> Result<(LockBenchDocument, Exit), CliError> {
         let benches = self.benches()?;
-        let mut document = match self.backend {
-            LockBackend::Sim => self.simulated(&benches)?,
+        let (mut document, exit) = match self.backend {
+            LockBackend::Sim => (self.simulated(&benches)?, Exit::Passed),
             LockBackend::Native => self.native(&benches)?,
         };
         let arguments: Vec<String> = std::env::args().skip(1).collect();
+        let measured = self.backend == LockBackend::Native;
         document.provenance = Some(Provenance {
             command: format!("pamt-bench {}", arguments.join(" ")),
+            host: if measured { native_host::provenance() } else { BTreeMap::new() },
             tool_version: env!("CARGO_PKG_VERSION").to_owned(),
             ..Provenance::default()
         });
-        Ok(document)
+        Ok((document, exit))
     }
 
     fn simulated(&self, benches: &[LockBench]) -> Result<LockBenchDocument, CliError> {
@@ -185,22 +194,41 @@ impl LockArgs {
     }
 
     /// Threads of this host are the thing measured: one run at a time.
-    fn native(&self, benches: &[LockBench]) -> Result<LockBenchDocument, CliError> {
+    fn native(&self, benches: &[LockBench]) -> Result<(LockBenchDocument, Exit), CliError> {
         let bar = progress::bar(benches.len(), !self.quiet && !self.no_progress);
-        let mut rows = Vec::new();
-        for bench in benches {
-            let row = run_native(bench, self.oversubscribe)?;
-            rows.push(documented(bench, &row, None));
+        let interrupt = interrupt::watch()?;
+        let choices = NativeChoices {
+            oversubscribe: self.oversubscribe,
+            favours: self.favours.asked(),
+            interrupted: Some(interrupt.flag()),
+        };
+        let (mut rows, mut noises, mut refused) = (Vec::new(), Vec::new(), BTreeSet::new());
+        for bench in benches.iter().take_while(|_| !interrupt.asked()) {
+            let mut cpus = bench.pin.host_cpus(&host_cpus()).map_err(LockRunError::from)?;
+            cpus.truncate(bench.threads);
+            let watch = Watch::begin(cpus);
+            let counters = Counters::begin();
+            let row = run_native(bench, &choices)?;
+            let counters = counters.end();
+            let noise = watch.end(row.spread_frac);
+            let repeat_frac = noise.repeat_frac;
+            refused.extend(row.refused.iter().cloned());
+            rows.push(LockBenchRow { counters, repeat_frac, ..documented(bench, &row, None) });
+            noises.push(noise);
             bar.inc(1);
         }
         bar.finish_and_clear();
         let mut document = LockBenchDocument::new(rows);
-        document.notes = vec![
-            "measured on this host as it is: other load and a changing clock are in the figures; \
-             --runs N shows their spread"
-                .into(),
-        ];
-        Ok(document)
+        document.notes.extend(refused);
+        let bar = |noise: &Noise| noise.repeat_frac.unwrap_or(0.0);
+        document.noise = noises.into_iter().max_by(|a, b| bar(a).total_cmp(&bar(b)));
+        if !interrupt.asked() {
+            return Ok((document, Exit::Passed));
+        }
+        let missing = benches.len() - document.rows.len();
+        let all = benches.len();
+        document.notes.push(format!("interrupted: {missing} of {all} runs are missing"));
+        Ok((document, Exit::Interrupted))
     }
 }
 
@@ -219,14 +247,14 @@ fn render(document: &LockBenchDocument, format: Format, view: View) -> String {
 
 pub(super) fn execute(args: &LockArgs) -> Result<Exit, CliError> {
     let format = args.output.as_deref().map_or(Ok(args.format), Format::of)?;
-    let document = args.document()?;
+    let (document, exit) = args.document()?;
     let file = args.output.as_ref();
     let view = file.map_or_else(output::stdout_view, |_| output::PLAIN);
     output::text_to(file, &render(&document, format, view))?;
     if let Some(path) = file.filter(|_| !args.quiet) {
         anstream::eprintln!("wrote {}", path.display());
     }
-    Ok(Exit::Passed)
+    Ok(exit)
 }
 
 #[cfg(test)]

@@ -5,8 +5,10 @@
 //! [`Exit`](pamt_reports::exit::Exit).
 
 mod ab;
+mod calibrate;
 mod check;
 mod compare;
+mod favours;
 mod gate;
 mod generate;
 mod hw;
@@ -31,6 +33,7 @@ use clap::{CommandFactory, Parser, Subcommand};
 use pamt_reports::exit::Exit;
 use thiserror::Error;
 
+use crate::calibrate::CalibrateError;
 use crate::exec::RunError;
 use crate::fidelity::rows::RowsError;
 use crate::lockbench::LockRunError;
@@ -61,7 +64,9 @@ enum Command {
     Run(run::RunArgs),
     /// Lock microbenchmark: acquire, hold, release, wait; time an acquisition for each number of threads
     Lock(lock::LockArgs),
-    /// Error of the simulated machine against curves that others measured
+    /// This host, measured into a machine profile
+    Calibrate(calibrate::CalibrateArgs),
+    /// Error of the simulated machine against curves that others, or this host, measured
     Validate(validate::ValidateArgs),
     /// Machine profiles: fit one to measured lock rows, or show one
     #[command(subcommand)]
@@ -103,6 +108,9 @@ pub(crate) enum CliError {
     /// A fit.
     #[error(transparent)]
     Fit(#[from] FitError),
+    /// A calibration.
+    #[error(transparent)]
+    Calibrate(#[from] CalibrateError),
     /// Measured rows.
     #[error(transparent)]
     Rows(#[from] RowsError),
@@ -135,6 +143,7 @@ impl CliError {
         match self {
             Self::Run(error) => error.exit(),
             Self::Lock(error) => error.exit(),
+            Self::Calibrate(error) => error.exit(),
             Self::Usage(_) | Self::Rows(_) | Self::Fit(_) | Self::Recording(_) => Exit::Usage,
             Self::Ended(exit, _) => *exit,
             Self::Io { .. } => Exit::Io,
@@ -182,6 +191,7 @@ fn dispatch(cli: Cli) -> Result<Exit, CliError> {
         None => run::execute(&cli.run),
         Some(Command::Run(args)) => run::execute(&args),
         Some(Command::Lock(args)) => lock::execute(&args),
+        Some(Command::Calibrate(args)) => calibrate::execute(&args),
         Some(Command::Validate(args)) => validate::execute(&args),
         Some(Command::Machine(command)) => machine::execute(&command),
         Some(Command::List(args)) => list::execute(&args),

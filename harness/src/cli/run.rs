@@ -1,6 +1,7 @@
 //! `run`: experiments from the command line.
 
 mod in_kernel;
+mod perf;
 mod side_by_side;
 
 use std::collections::BTreeMap;
@@ -12,10 +13,12 @@ use pamt_reports::exit::Exit;
 use pamt_reports::schema::{Document, Run, Verdict};
 use pamt_strategies::spec::split_list;
 
+use super::favours::FavourArgs;
 use super::output::{self, Format};
 use super::{CliError, interrupt, progress};
 use crate::exec::{self, Prepared, RunError};
 use crate::experiment::{Backend, Experiment};
+use crate::perf::PerfKind;
 use crate::{params, quantity};
 
 /// Arguments of a run.
@@ -67,6 +70,12 @@ pub(super) struct RunArgs {
     /// Allow more vCPUs than CPUs (native): they take turns
     #[arg(long)]
     oversubscribe: bool,
+    #[command(flatten)]
+    favours: FavourArgs,
+    /// Run perf around a single native run: cache lines that CPUs take from each other, or contended locks
+    /// of the kernel
+    #[arg(long, value_enum, value_name = "KIND")]
+    perf: Option<PerfKind>,
     /// Write every event of a single simulated run to FILE, for ui.perfetto.dev
     #[arg(long, value_name = "FILE.pftrace")]
     trace: Option<PathBuf>,
@@ -146,7 +155,10 @@ pub(super) fn execute(args: &RunArgs) -> Result<Exit, CliError> {
         let experiments = args.experiments()?;
         // A wrong name must not cost the minutes of the runs before it.
         let prepared = experiments.iter().map(Prepared::new).collect::<Result<Vec<_>, _>>()?;
-        run_all(args, prepared)?
+        match args.perf {
+            Some(kind) => perf::run_under(kind, args, prepared)?,
+            None => run_all(args, prepared)?,
+        }
     };
     let exit = verdict(&result);
     output::document(&result, format, args.output.as_ref())?;
@@ -181,13 +193,9 @@ fn run_all(args: &RunArgs, prepared: Vec<Prepared>) -> Result<Document, CliError
     let jobs = if args.backend == Backend::Sim { args.jobs.unwrap_or(0) } else { 1 };
     let pool = rayon::ThreadPoolBuilder::new().num_threads(jobs).build();
     let pool = pool.map_err(|error| CliError::Usage(format!("--jobs: {error}; give fewer")))?;
-    let interrupt = interrupt::watch().map_err(|source| CliError::Io {
-        doing: "watch",
-        path: "SIGINT".to_owned(),
-        source,
-    })?;
+    let interrupt = interrupt::watch()?;
     let prepared = Arc::new(prepared);
-    let runs = side_by_side::run(&pool, &prepared, &bar, &interrupt);
+    let runs = side_by_side::run(&pool, &prepared, &bar, &interrupt, args.favours.asked());
     bar.finish_and_clear();
     Ok(document(&prepared, runs?))
 }

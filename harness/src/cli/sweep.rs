@@ -115,11 +115,7 @@ pub(super) fn execute(args: &SweepArgs) -> Result<Exit, CliError> {
     let options = Options { shard: args.shard, only_missing: args.only_missing, keep: plan.keep };
     let pool = rayon::ThreadPoolBuilder::new().num_threads(args.jobs).build();
     let pool = pool.map_err(|error| CliError::Usage(format!("--jobs: {error}; give fewer")))?;
-    let interrupt = interrupt::watch().map_err(|source| CliError::Io {
-        doing: "watch",
-        path: "SIGINT".to_owned(),
-        source,
-    })?;
+    let interrupt = interrupt::watch()?;
     let bar = Bar::new(!args.quiet && !args.no_progress, interrupt);
     let summary = pool.install(|| run(&store, &jobs, options, run_job, &bar));
     bar.finish();

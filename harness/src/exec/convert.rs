@@ -109,6 +109,7 @@ fn result(prepared: &Prepared, finished: Finished<'_>) -> RunResult {
     RunResult {
         busy: busy(&m),
         correctness: correctness(prepared, &m, clock),
+        counters: BTreeMap::new(),
         lines,
         locks: m.locks.iter().map(|l| (l.class.name.clone(), lock(l, clock, elapsed))).collect(),
         memory: Memory {
@@ -120,6 +121,7 @@ fn result(prepared: &Prepared, finished: Finished<'_>) -> RunResult {
             ..Memory::default()
         },
         irq_off_max_ns: m.sections.irq_off.map(|length| clock.ns(length).0),
+        noise: None,
         notes,
         ops: m
             .ops

@@ -18,7 +18,7 @@ use pamt_strategies::platform::native::{Native, NativeBuild, NativeCpu};
 use pamt_strategies::registry::{self, StrategyParams};
 use pamt_strategies::units::{Pfn, Region};
 
-use super::native::{carry_out, set_up};
+use super::native::{NativeRun, carry_out, set_up};
 use super::world::{Wrapped, assemble_on};
 use super::{Prepared, RunError};
 use crate::books::Depth;
@@ -91,7 +91,7 @@ impl Seam<Native> for Hardware {
 pub(super) fn run(prepared: &Prepared) -> Result<Run, RunError> {
     refuse(prepared)?;
     let (device, probe) = open()?;
-    let mut build = set_up(prepared)?;
+    let mut build = set_up(prepared, &NativeRun::default())?;
     let regions = prepared.plan(Native::node_count(&build))?.map.regions();
     let owned = regions.min(probe.max_regions - probe.pinned_regions);
     let pamt = HwOps::new(device, regions as usize, owned).map_err(|error| lost(&error))?;

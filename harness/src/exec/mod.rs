@@ -31,6 +31,7 @@ use crate::recording::RecordingError;
 use crate::workloads::UnknownWorkload;
 
 pub(crate) use in_kernel::{InKernel, run as run_in_kernel};
+pub use native::NativeRun;
 pub(crate) use parameters::parameters;
 pub use prepared::{Prepared, machine};
 
@@ -134,9 +135,17 @@ impl RunError {
 /// # Errors
 /// This host cannot run it, or a size turns out not to fit.
 pub fn run(prepared: &Prepared) -> Result<Run, RunError> {
+    run_with(prepared, &NativeRun::default())
+}
+
+/// The same, with choices of a native run; the other worlds do not look at them.
+///
+/// # Errors
+/// As of [`run`].
+pub fn run_with(prepared: &Prepared, choices: &NativeRun) -> Result<Run, RunError> {
     match prepared.experiment.backend {
         Backend::Sim => sim::run(prepared),
-        Backend::Native => native::run(prepared),
+        Backend::Native => native::run(prepared, choices),
         Backend::Hw => hw::run(prepared),
     }
 }

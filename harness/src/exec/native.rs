@@ -5,19 +5,32 @@
 //! measured; a result says so in its notes.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use pamt_reports::schema::{self, Run};
 use pamt_strategies::platform::native::{
-    self, BulkCosts, Native, NativeBuild, NativeOptions, host_cpus,
+    self, BulkCosts, Favours, Native, NativeBuild, NativeOptions, host_cpus,
 };
 
 use super::convert::{Finished, to_run};
 use super::world::{World, assemble};
 use super::{Prepared, RunError};
 use crate::books::Depth;
+use crate::native_host::{self, Counters, Watch};
 
-pub(super) fn run(prepared: &Prepared) -> Result<Run, RunError> {
-    let mut build = set_up(prepared)?;
+/// How a native run may go, beside its experiment.
+#[derive(Clone, Debug, Default)]
+pub struct NativeRun {
+    /// When it is set, threads end where they are, and the result is partial.
+    pub cut: Option<Arc<AtomicBool>>,
+    /// What to ask the host for.
+    pub favours: Favours,
+}
+
+/// Runs the experiment.
+pub(super) fn run(prepared: &Prepared, choices: &NativeRun) -> Result<Run, RunError> {
+    let mut build = set_up(prepared, choices)?;
     let world = assemble::<Native>(&mut build, prepared, Depth::End)?;
     let note = "SEAMCALLs, MOVDIR64B and host kernel work are delays of the profile's length; locks and \
                 cache lines are this host's own";
@@ -25,7 +38,7 @@ pub(super) fn run(prepared: &Prepared) -> Result<Run, RunError> {
 }
 
 /// The native world of an experiment, empty.
-pub(super) fn set_up(prepared: &Prepared) -> Result<NativeBuild, RunError> {
+pub(super) fn set_up(prepared: &Prepared, choices: &NativeRun) -> Result<NativeBuild, RunError> {
     let experiment = &prepared.experiment;
     let (needed, cpus) = (prepared.cpus_needed(), host_cpus().len());
     if needed > cpus && !experiment.oversubscribe {
@@ -34,6 +47,8 @@ pub(super) fn set_up(prepared: &Prepared) -> Result<NativeBuild, RunError> {
     }
     let options = NativeOptions {
         bulk: bulk_costs(prepared)?,
+        cut: choices.cut.clone(),
+        favours: choices.favours,
         ..NativeOptions::new(needed.max(cpus), experiment.run_seed())
     };
     Ok(NativeBuild::new(options)?)
@@ -47,7 +62,17 @@ pub(super) fn carry_out(
     mut notes: Vec<String>,
 ) -> Result<Run, RunError> {
     let World { host, progress, actors } = world;
+    let experiment = &prepared.experiment;
+    let threads = experiment.tds as usize * experiment.vcpus as usize;
+    let watch = Watch::begin(host_cpus().iter().map(|cpu| cpu.number).take(threads).collect());
+    let counters = Counters::begin();
     let outcome = native::run(build, actors)?;
+    let counters = counters.end();
+    let noise = watch.end(None);
+    notes.extend(outcome.refused);
+    if outcome.cut {
+        notes.push("interrupted: operations that were under way are not in the figures".into());
+    }
     if outcome.oversubscribed {
         notes.push(
             "more threads than CPUs: they took turns, and times include the scheduler".into(),
@@ -56,7 +81,7 @@ pub(super) fn carry_out(
     if !outcome.pinned {
         notes.push("not every thread could be pinned to a CPU".into());
     }
-    Ok(to_run(
+    let mut run = to_run(
         prepared,
         Finished {
             world: schema::World::Measured,
@@ -70,7 +95,14 @@ pub(super) fn carry_out(
             lines: BTreeMap::new(),
             notes,
         },
-    ))
+    );
+    run.result.counters = counters;
+    run.result.noise = Some(noise);
+    run.result.partial |= outcome.cut;
+    if let Some(provenance) = &mut run.provenance {
+        provenance.host = native_host::provenance();
+    }
+    Ok(run)
 }
 
 /// Delays of bulk work a line, as the profile prices them.

@@ -1,5 +1,8 @@
 //! The benchmark's loop, in any world.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use pamt_strategies::locks::Lock;
 use pamt_strategies::measure::{Observation, Op};
 use pamt_strategies::platform::Platform;
@@ -41,7 +44,7 @@ impl Span {
 }
 
 /// What every thread does.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Plan {
     pub(super) critical: Span,
     pub(super) parallel: Span,
@@ -50,6 +53,10 @@ pub(super) struct Plan {
     pub(super) deadline: u64,
     /// Threads start within this many cycles.
     pub(super) skew: u64,
+    /// A run by time notes its count each time that so many cycles have passed; never if 0.
+    pub(super) window: u64,
+    /// The user wants an end.
+    pub(super) interrupted: Option<Arc<AtomicBool>>,
 }
 
 /// What the loop costs beside the work that it is told to do.
@@ -91,7 +98,18 @@ impl Plan {
             stop: bench.stop,
             deadline,
             skew: (cost.skew_ns * ghz) as u64,
+            window: 0,
+            interrupted: None,
         }
+    }
+
+    /// The same, by time in this many windows of equal length.
+    pub(super) fn in_windows(self, windows: usize) -> Self {
+        Self { window: (self.deadline / windows as u64).max(1), ..self }
+    }
+
+    fn is_interrupted(&self) -> bool {
+        self.interrupted.as_ref().is_some_and(|flag| flag.load(Ordering::Relaxed))
     }
 }
 
@@ -113,12 +131,14 @@ impl<P: Platform, L: Lock<P>> Guarded<P> for Own<L> {
 }
 
 /// What one thread did.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Done {
     pub(super) thread: usize,
     pub(super) acquires: u64,
     pub(super) start: Cycles,
     pub(super) end: Cycles,
+    /// Acquisitions at the end of each window that it reached.
+    pub(super) marks: Vec<u64>,
 }
 
 /// Runs the loop to its end.
@@ -132,14 +152,21 @@ pub(super) fn hammer<P: Platform, G: Guarded<P>>(
         P::work(cpu, Cycles(P::random(cpu) % plan.skew));
     }
     let start = P::now(cpu);
-    let mut acquires = 0;
+    let (mut acquires, mut marks, mut mark) = (0, Vec::new(), plan.window);
     loop {
         let go_on = match plan.stop {
             Stop::Acquires(n) => acquires < n,
-            Stop::After(_) => P::now(cpu).0 < start.0 + plan.deadline,
+            Stop::After(_) => {
+                let passed = P::now(cpu).0 - start.0;
+                while plan.window > 0 && passed >= mark {
+                    marks.push(acquires);
+                    mark += plan.window;
+                }
+                passed < plan.deadline
+            }
         };
-        if !go_on {
-            return Done { thread, acquires, start, end: P::now(cpu) };
+        if !go_on || plan.is_interrupted() {
+            return Done { thread, acquires, start, end: P::now(cpu), marks };
         }
         P::observe(cpu, Observation::Begin(Op::LockAcquire));
         lock.guarded(cpu, || work::<P>(cpu, plan.critical));

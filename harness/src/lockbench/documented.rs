@@ -1,5 +1,7 @@
 //! A run of the benchmark as the file holds it.
 
+use std::collections::BTreeMap;
+
 use pamt_reports::queueing::{Station, mean_value_analysis};
 use pamt_reports::schema::{Distribution, LockBenchRow, World};
 
@@ -15,6 +17,7 @@ pub fn documented(bench: &LockBench, row: &LockRow, machine: Option<&str>) -> Lo
     LockBenchRow {
         acquires: row.acquires,
         backend: if machine.is_some() { "sim" } else { "native" }.into(),
+        counters: BTreeMap::new(),
         critical_distribution: distribution(bench.critical),
         critical_ns: bench.critical.mean_ns(),
         elapsed_ns: row.elapsed.0,
@@ -23,9 +26,12 @@ pub fn documented(bench: &LockBench, row: &LockRow, machine: Option<&str>) -> Lo
         machine: machine.unwrap_or("host").to_owned(),
         mva_ns_per_acquire: without_coherence(bench),
         ns_per_acquire: row.ns_per_acquire,
+        oversubscribed: row.oversubscribed,
         parallel_distribution: distribution(bench.parallel),
         parallel_ns: bench.parallel.mean_ns(),
+        partial: row.partial,
         pin: bench.pin.name(),
+        repeat_frac: None,
         seed: bench.seed,
         threads: bench.threads as u64,
         transfers_per_acquire: row.transfers_per_acquire,

@@ -13,12 +13,14 @@ mod native;
 mod pin;
 mod row;
 mod simulated;
+mod steady;
 
 pub use body::{Length, Stop};
 pub use contenders::{CONTENDERS, Contender, ContenderInfo};
 pub use documented::documented;
 pub use error::LockRunError;
-pub use native::run_native;
+pub(crate) use native::empty_loop_ns;
+pub use native::{NativeChoices, run_native};
 pub use pin::{PinError, PinOrder};
 pub use row::LockRow;
 pub use simulated::run_simulated;

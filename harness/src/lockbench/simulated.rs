@@ -67,7 +67,7 @@ impl LockVisitor<Sim> for Spawn<'_> {
         let lock = Arc::new(Own(lock));
         let actor = |(thread, cpu): (usize, &CpuId)| {
             let (lock, results) = (Arc::clone(&lock), Arc::clone(&self.results));
-            let plan = self.plan;
+            let plan = self.plan.clone();
             Actor {
                 cpu: *cpu,
                 name: format!("thread{thread}"),

@@ -8,6 +8,18 @@ fn utilisation(row: &LockBenchRow) -> Option<f64> {
     row.mva_ns_per_acquire.map(|_| row.critical_ns / row.ns_per_acquire)
 }
 
+/// A hardware counter an acquisition. It counts the warm-up, too, so this is a little too much.
+fn counted(row: &LockBenchRow, name: &str) -> Option<f64> {
+    let count = row.counters.get(name)?.count?;
+    Some(count as f64 / row.acquires.max(1) as f64)
+}
+
+fn marks(row: &LockBenchRow) -> Option<Figure> {
+    let marks = [(row.oversubscribed, "shared"), (row.partial, "partial")];
+    let marks: Vec<&str> = marks.iter().filter(|(set, _)| *set).map(|(_, mark)| *mark).collect();
+    (!marks.is_empty()).then(|| Figure::from(marks.join(" ").as_str()))
+}
+
 columns! {
     /// One run of the lock benchmark.
     LOCK_BENCH: LockBenchRow {
@@ -22,6 +34,11 @@ columns! {
         "utilisation" [computed] "" "held" Share Neutral Own "Share of the time for which the lock was held: critical over an acquire." => utilisation;
         "fairness_jain" [key] "" "Jain" Plain Higher Own "Jain's index over the threads' rates: 1 is fair, 1/N is one thread alone." => |r| Some(r.fairness_jain);
         "transfers_per_acquire" [key] "" "transfers" Plain Lower Own "Moves of lines between cores, an acquisition; the simulator alone knows." => |r| r.transfers_per_acquire;
+        "repeat_frac" [key] "" "repeats" Share Neutral Own "Two such runs of one build should differ by no more than this share, 19 times of 20; measured rows." => |r| r.repeat_frac;
+        "marks" [computed] "" "marks" Word Neutral Own "`shared`: more threads than CPUs, which took turns; `partial`: cut short." => |r| marks(r);
+        "cycles_per_acquire" [computed] "" "cycles" Plain Neutral Own "Core cycles of all threads an acquire, where the host has the counter." => |r| counted(r, "cycles");
+        "instructions_per_acquire" [computed] "" "instr." Plain Neutral Own "Instructions of all threads an acquire, where the host has the counter." => |r| counted(r, "instructions");
+        "llc_misses_per_acquire" [computed] "" "LLC miss" Plain Neutral Own "Misses of the last-level cache of all threads an acquire, where the host has the counter." => |r| counted(r, "llc_misses");
         "acquires" [key] "" "acquires" Count Neutral Own "Acquisitions of all threads." => |r| Some(r.acquires);
         "elapsed_ns" [key] "" "elapsed" Ns Neutral Own "From the start to the end of the last thread." => |r| Some(r.elapsed_ns);
         "machine" [key] "" "machine" Word Neutral Own "Machine profile, or `host`." => |r| Some(r.machine.clone());

@@ -18,6 +18,8 @@ pub fn metrics_of(result: &RunResult) -> BTreeMap<String, f64> {
     let value = serde_json::to_value(result).expect("plain data with string keys is always JSON");
     flatten("", &sorted(value), &mut metrics);
     metrics.remove("notes#");
+    // What disturbed a run is no figure of it.
+    metrics.retain(|name, _| !name.starts_with("noise."));
     metrics
 }
 

@@ -1,12 +1,13 @@
 //! The form of what `pamt-bench lock` writes: rows of the lock microbenchmark.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::document::{SCHEMA_VERSION, written};
-use super::{ModelParameter, Provenance, World};
+use super::document::{ReadError, SCHEMA_VERSION, written};
+use super::{CounterRow, ModelParameter, Noise, Provenance, World};
 
 /// A file of lock benchmark rows.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -16,6 +17,9 @@ pub struct LockBenchDocument {
     /// Parameters of the machine model, by machine name; absent for measured rows.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub machines: BTreeMap<String, Vec<ModelParameter>>,
+    /// How far measured rows can be trusted; each row has a figure of its own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub noise: Option<Noise>,
     /// What a reader must know of all rows.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub notes: Vec<String>,
@@ -55,6 +59,9 @@ pub struct LockBenchRow {
     pub acquires: u64,
     /// Which world, as `--backend` names it.
     pub backend: String,
+    /// Hardware counters, by name; measured rows. They count the warm-up, too.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub counters: BTreeMap<String, CounterRow>,
     /// How the time for which it is held is distributed.
     pub critical_distribution: Distribution,
     /// Time for which the lock is held, in ns.
@@ -72,12 +79,21 @@ pub struct LockBenchRow {
     pub mva_ns_per_acquire: Option<f64>,
     /// Elapsed time over acquisitions.
     pub ns_per_acquire: f64,
+    /// More threads than CPUs: they took turns, and the figures include the scheduler.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub oversubscribed: bool,
     /// How the time between release and the next acquire is distributed.
     pub parallel_distribution: Distribution,
     /// Time between release and the next acquire, in ns.
     pub parallel_ns: f64,
+    /// Cut short: the figures cover a part of the time.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub partial: bool,
     /// Order of CPUs.
     pub pin: String,
+    /// Two such runs of one build should differ by no more than this share, 19 times of 20; measured rows.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub repeat_frac: Option<f64>,
     /// Seed.
     pub seed: u64,
     /// Threads.
@@ -96,10 +112,20 @@ impl LockBenchDocument {
         Self {
             schema_version: SCHEMA_VERSION,
             machines: BTreeMap::new(),
+            noise: None,
             notes: Vec::new(),
             provenance: None,
             rows,
         }
+    }
+
+    /// Parses `text`, which came from `path`.
+    ///
+    /// # Errors
+    /// [`ReadError`], which names the file and the place in it.
+    pub fn from_json(text: &str, path: &Path) -> Result<Self, ReadError> {
+        let malformed = |source| ReadError::Malformed { path: path.to_owned(), source };
+        serde_json::from_str(text).map_err(malformed)
     }
 
     /// The written form, as that of result files.

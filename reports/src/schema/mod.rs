@@ -8,6 +8,7 @@
 //! known is absent, never 0; the written form has sorted keys, so equal results are equal bytes.
 
 mod correctness;
+mod counters;
 mod document;
 mod experiment;
 mod fidelity;
@@ -15,10 +16,12 @@ mod lines;
 mod lock_bench;
 mod locks;
 mod model;
+mod noise;
 mod ops;
 mod result;
 
 pub use correctness::{Correctness, HistoryRow, Verdict, ViolationRow};
+pub use counters::{CounterRow, counter_lines};
 pub use document::{Document, ReadError, Run, SCHEMA_VERSION, json_schema, sorted, written};
 pub use experiment::{Comparability, Experiment, Provenance};
 pub use fidelity::{FidelityCurve, FidelityDocument, FidelityPoint, fidelity_schema};
@@ -26,5 +29,6 @@ pub use lines::{FieldRow, LineCounts, LineRow, ObjectRow, TransferRow};
 pub use lock_bench::{Distribution, LockBenchDocument, LockBenchRow, lock_bench_schema};
 pub use locks::{ContentionPoint, Handoffs, LockRow};
 pub use model::{ModelParameter, ParameterKind};
+pub use noise::{Noise, NoiseCause, NoiseLevel};
 pub use ops::{OpRow, SpanRow};
 pub use result::{Memory, MemorySample, RunResult, TdRow, Throughput, World};

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Correctness, LockRow, ObjectRow, OpRow, SpanRow};
+use super::{Correctness, CounterRow, LockRow, Noise, ObjectRow, OpRow, SpanRow};
 
 /// The kind of evidence. Views never mix kinds in one series without a mark.
 #[derive(
@@ -42,6 +42,9 @@ pub struct RunResult {
     pub busy: BTreeMap<String, BTreeMap<String, u64>>,
     /// Whether the invariants held.
     pub correctness: Correctness,
+    /// Hardware counters, by name; measured runs.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub counters: BTreeMap<String, CounterRow>,
     /// Longest window with interrupts off.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub irq_off_max_ns: Option<u64>,
@@ -54,6 +57,9 @@ pub struct RunResult {
     /// Memory that the strategy cost.
     #[serde(default)]
     pub memory: Memory,
+    /// How far measured figures can be trusted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub noise: Option<Noise>,
     /// What a reader of the numbers must know, a sentence each.
     #[serde(default)]
     pub notes: Vec<String>,

@@ -4,17 +4,22 @@ use super::table::{Emphasis, Head, Table};
 use super::terminal::{View, wrap};
 use crate::columns::{self, LOCK_BENCH};
 use crate::figure;
-use crate::schema::{Distribution, LockBenchDocument, LockBenchRow};
+use crate::schema::{Distribution, LockBenchDocument, LockBenchRow, Noise, counter_lines};
 
 /// Columns of the table, with their rank.
-const COLUMNS: [(&str, u8); 8] = [
+const COLUMNS: [(&str, u8); 13] = [
     ("lock", 0),
     ("threads", 0),
     ("ns_per_acquire", 0),
+    ("repeat_frac", 1),
+    ("marks", 0),
     ("mva_ns_per_acquire", 2),
     ("utilisation", 1),
     ("fairness_jain", 3),
     ("transfers_per_acquire", 1),
+    ("cycles_per_acquire", 2),
+    ("instructions_per_acquire", 2),
+    ("llc_misses_per_acquire", 2),
     ("seed", 4),
 ];
 
@@ -24,8 +29,8 @@ pub fn terminal(document: &LockBenchDocument, view: View) -> String {
     let mut lines = wrap(&title(document), view.width, "  ");
     lines.push(String::new());
     lines.extend(table(document).lines(view.width, view.colour));
-    for note in &document.notes {
-        lines.extend(wrap(&format!("note: {note}"), view.width, "      "));
+    for note in notes(document) {
+        lines.extend(wrap(&note, view.width, "      "));
     }
     lines.join("\n") + "\n"
 }
@@ -34,10 +39,21 @@ pub fn terminal(document: &LockBenchDocument, view: View) -> String {
 #[must_use]
 pub fn markdown(document: &LockBenchDocument) -> String {
     let mut text = format!("{}\n\n{}", title(document), table(document).markdown());
-    for note in &document.notes {
-        text.push_str(&format!("\nnote: {note}\n"));
+    for note in notes(document) {
+        text.push_str(&format!("\n{note}\n"));
     }
     text
+}
+
+/// The verdict on noise, then the notes.
+fn notes(document: &LockBenchDocument) -> impl Iterator<Item = String> + '_ {
+    // Which counters this host has does not change from row to row.
+    let counters =
+        document.rows.iter().flat_map(|row| &row.counters).filter(|(_, c)| c.count.is_none());
+    let counters = counter_lines(counters).into_iter().map(|line| format!("counters: {line}"));
+    let noise =
+        document.noise.iter().flat_map(Noise::sentences).map(|line| format!("noise: {line}"));
+    noise.chain(counters).chain(document.notes.iter().map(|note| format!("note: {note}")))
 }
 
 fn title(document: &LockBenchDocument) -> String {

@@ -5,7 +5,7 @@ use super::table::{Emphasis, Table};
 use crate::conclude::conclude;
 use crate::contention::answers;
 use crate::scenario::{Scenario, scenarios};
-use crate::schema::Document;
+use crate::schema::{Document, Noise, counter_lines};
 
 /// How the text is to be shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -97,6 +97,7 @@ impl Page {
         for sentence in conclude(scenario) {
             self.wrapped(&sentence, "  ", Emphasis::None);
         }
+        self.noise(scenario);
         self.notes(scenario);
     }
 
@@ -112,6 +113,23 @@ impl Page {
             self.line("history of the region, oldest first:");
             for entry in &row.history {
                 self.line(&format!("{:>14} ns  CPU {:<4} {}", entry.at_ns, entry.cpu, entry.what));
+            }
+        }
+    }
+
+    /// The verdict on the noisiest run of each strategy.
+    fn noise(&mut self, scenario: &Scenario<'_>) {
+        for cell in &scenario.cells {
+            let verdicts = cell.runs.iter().filter_map(|(_, run)| run.result.noise.as_ref());
+            let bar = |noise: &Noise| noise.repeat_frac.unwrap_or(0.0);
+            let worst = verdicts.max_by(|a, b| bar(a).total_cmp(&bar(b)));
+            for line in counter_lines(&cell.result().counters) {
+                let line = format!("counters: {}: {line}", cell.strategy());
+                self.wrapped(&line, "         ", Emphasis::None);
+            }
+            for line in worst.iter().flat_map(|noise| noise.sentences()) {
+                let line = format!("noise: {}: {line}", cell.strategy());
+                self.wrapped(&line, "       ", Emphasis::None);
             }
         }
     }

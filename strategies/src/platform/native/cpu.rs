@@ -9,6 +9,7 @@ use std::time::Duration;
 use rand_core::Rng;
 use rand_pcg::Pcg64;
 
+use super::favours::HUGE_PAGES_REMEDY;
 use super::run::{BulkCosts, NativeBuild};
 use super::words::NativeWords;
 use crate::measure::{LockClass, LockClassId, Observation, Recorder};
@@ -32,6 +33,8 @@ pub(super) struct Shared {
     pub(super) oversubscribed: bool,
     pub(super) mailboxes: Vec<Mailbox>,
     pub(super) bulk: BulkCosts,
+    /// Somebody wants an end.
+    pub(super) cut: Option<Arc<AtomicBool>>,
 }
 
 /// Where a CPU's kicks arrive.
@@ -43,6 +46,9 @@ pub(super) struct Mailbox {
 
 /// What a thread unwinds with when another one has panicked.
 pub(super) struct Aborted;
+
+/// What a thread unwinds with when somebody wants an end.
+pub(super) struct Cut;
 
 /// Context of a thread that stands for a CPU.
 pub struct NativeCpu {
@@ -58,8 +64,18 @@ pub struct NativeCpu {
 }
 
 impl NativeCpu {
+    /// Unwinds if somebody wants an end. What locks it holds stays held: everyone who waits for them
+    /// ends, too.
+    fn check_cut(&self) {
+        let cut = self.shared.cut.as_ref().is_some_and(|cut| cut.load(Ordering::Relaxed));
+        if cut && !self.preparing && !std::thread::panicking() {
+            std::panic::resume_unwind(Box::new(Cut));
+        }
+    }
+
     /// Unwinds if another thread has panicked; lets another thread run if there are too many.
     pub(super) fn check_others(&self) {
+        self.check_cut();
         if self.shared.aborted.load(Ordering::Relaxed) && !std::thread::panicking() {
             std::panic::resume_unwind(Box::new(Aborted));
         }
@@ -90,8 +106,14 @@ impl Platform for Native {
     type Build = NativeBuild;
     type Words<W: Word> = NativeWords<W>;
 
-    fn words<W: Word>(_build: &mut NativeBuild, place: Place) -> NativeWords<W> {
-        NativeWords::new(&place)
+    fn words<W: Word>(build: &mut NativeBuild, place: Place) -> NativeWords<W> {
+        let words = NativeWords::new(&place);
+        if build.huge_pages()
+            && let Err(why) = words.ask_for_huge_pages()
+        {
+            build.note_refusal(format!("huge pages were refused ({why}): {HUGE_PAGES_REMEDY}"));
+        }
+        words
     }
 
     fn lock_class(build: &mut NativeBuild, class: LockClass) -> LockClassId {
@@ -141,6 +163,7 @@ impl Platform for Native {
     }
 
     fn work(cpu: &NativeCpu, length: Cycles) {
+        cpu.check_cut();
         cpu.until(Self::now(cpu) + length);
     }
 

@@ -10,12 +10,14 @@
 //! may not be running.
 
 mod cpu;
+mod favours;
 mod host;
 mod run;
 mod subword;
 mod words;
 
 pub use cpu::{Native, NativeCpu};
+pub use favours::Favours;
 pub use host::{HostCpu, host_cpus};
 pub use run::{BulkCosts, NativeBuild, NativeError, NativeOptions, NativeOutcome, run};
 pub use words::NativeWords;

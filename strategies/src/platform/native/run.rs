@@ -2,12 +2,14 @@
 
 use core::cell::{Cell, RefCell};
 use core::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::collections::BTreeSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, OnceLock};
 
 use rand_pcg::Pcg64;
 
-use super::cpu::{Aborted, Mailbox, Native, NativeCpu, Shared};
+use super::cpu::{Aborted, Cut, Mailbox, Native, NativeCpu, Shared};
+use super::favours::{self, Favours};
 use super::host::{HostCpu, host_cpus};
 use crate::measure::{CpuPlace, HolderBoard, LockClass, LockClassId, Measurement, Recorder};
 use crate::platform::{Actor, ActorBody, BulkKind, Platform};
@@ -57,13 +59,25 @@ pub struct NativeOptions {
     /// Whether observations are recorded. Recording costs tens of nanoseconds each; a lock
     /// microbenchmark that only wants the wall time goes without.
     pub record: bool,
+    /// What to ask the host for.
+    pub favours: Favours,
+    /// When it is set, every thread ends at its next wait or piece of work; the outcome says so.
+    pub cut: Option<Arc<AtomicBool>>,
 }
 
 impl NativeOptions {
     /// `cpus` CPU ids, pinned in order, recorded, without delays.
     #[must_use]
     pub fn new(cpus: usize, seed: u64) -> Self {
-        Self { cpus, pin: Vec::new(), seed, bulk: BulkCosts::FREE, record: true }
+        Self {
+            cpus,
+            pin: Vec::new(),
+            seed,
+            bulk: BulkCosts::FREE,
+            record: true,
+            favours: Favours::default(),
+            cut: None,
+        }
     }
 }
 
@@ -110,6 +124,7 @@ struct Setup {
     classes: Vec<LockClass>,
     clock: quanta::Clock,
     rate: Clock,
+    refused: BTreeSet<String>,
 }
 
 impl NativeBuild {
@@ -133,8 +148,18 @@ impl NativeBuild {
         let ticks = 1 << 40;
         let rate = Clock::new(ticks as f64 / clock.delta_as_nanos(0, ticks) as f64);
         let (classes, allowed) = (Vec::new(), allowed.len());
-        let setup = Setup { options, host, allowed, classes, clock, rate };
+        let setup =
+            Setup { options, host, allowed, classes, clock, rate, refused: BTreeSet::new() };
         Ok(Self { setup, preparations: Vec::new() })
+    }
+
+    /// Whether arrays should ask for huge pages.
+    pub(super) fn huge_pages(&self) -> bool {
+        self.setup.options.favours.huge_pages
+    }
+
+    pub(super) fn note_refusal(&mut self, refusal: String) {
+        self.setup.refused.insert(refusal);
     }
 
     pub(super) fn add_class(&mut self, class: LockClass) -> LockClassId {
@@ -195,6 +220,10 @@ pub struct NativeOutcome {
     pub oversubscribed: bool,
     /// Every thread was pinned to its CPU.
     pub pinned: bool,
+    /// What was asked for and not given, with the way to be allowed it.
+    pub refused: BTreeSet<String>,
+    /// [`NativeOptions::cut`] ended a thread before its work was done.
+    pub cut: bool,
 }
 
 /// What a thread brings back.
@@ -202,6 +231,8 @@ struct Part {
     end: Cycles,
     measurement: Measurement,
     pinned: bool,
+    refused: Option<String>,
+    cut: bool,
 }
 
 /// Runs all actors at once, each on a thread pinned to its CPU, and waits for all of them.
@@ -220,6 +251,7 @@ pub fn run(build: NativeBuild, actors: Vec<Actor<Native>>) -> Result<NativeOutco
         oversubscribed: actors.len() > build.host_cpus_used(),
         mailboxes: (0..build.options.cpus).map(|_| Mailbox::default()).collect(),
         bulk: build.options.bulk,
+        cut: build.options.cut.clone(),
     });
     let gate = Gate { ready: AtomicUsize::new(0), threads: actors.len() };
     let mut outcome = NativeOutcome {
@@ -229,6 +261,8 @@ pub fn run(build: NativeBuild, actors: Vec<Actor<Native>>) -> Result<NativeOutco
         clock: build.rate,
         oversubscribed: shared.oversubscribed,
         pinned: true,
+        refused: build.refused.clone(),
+        cut: false,
     };
     let mut failures = Vec::new();
     if !preparations.is_empty() {
@@ -275,6 +309,8 @@ impl NativeOutcome {
         self.elapsed_ns = self.clock.ns(self.elapsed);
         self.measurement.merge(part.measurement);
         self.pinned &= part.pinned;
+        self.refused.extend(part.refused);
+        self.cut |= part.cut;
     }
 }
 
@@ -357,6 +393,9 @@ fn thread_main(
     let mut set = rustix::thread::CpuSet::new();
     set.set(host.number);
     let pinned = rustix::thread::sched_setaffinity(None, &set).is_ok();
+    let refused = build.options.favours.realtime.then(favours::realtime).and_then(Result::err);
+    let refused = refused
+        .map(|why| format!("real-time priority was refused ({why}): {}", favours::REALTIME_REMEDY));
     // The mailbox's thread is set once: two actors of one CPU would share it.
     let _ = shared.mailboxes[usize::from(actor.cpu.0)].thread.set(std::thread::current());
     let cpu = context(build, &shared, &board, actor.cpu);
@@ -364,12 +403,13 @@ fn thread_main(
         gate.pass(&cpu);
         (actor.body)(&cpu);
     }));
-    if let Err(payload) = ran {
+    let cut = ran.as_ref().is_err_and(|payload| payload.is::<Cut>());
+    if let (Err(payload), false) = (ran, cut) {
         shared.aborted.store(true, Ordering::Release);
         return Err((!payload.is::<Aborted>()).then(|| message(&*payload)));
     }
     let end = Native::now(&cpu);
-    Ok(Part { end, measurement: measured(cpu, end), pinned })
+    Ok(Part { end, measurement: measured(cpu, end), pinned, refused, cut })
 }
 
 fn message(payload: &(dyn core::any::Any + Send)) -> String {

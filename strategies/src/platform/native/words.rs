@@ -6,6 +6,7 @@ use core::sync::atomic::{AtomicU16, AtomicU32, AtomicU64, Ordering};
 use std::alloc::{Layout, alloc_zeroed, dealloc, handle_alloc_error};
 use std::sync::Arc;
 
+use super::favours;
 #[cfg(all(target_arch = "x86_64", not(miri)))]
 use super::subword;
 use super::{Native, NativeBuild, NativeCpu};
@@ -84,6 +85,20 @@ macro_rules! on_cell {
 impl<W: Word> NativeWords<W> {
     pub(super) fn new(place: &Place) -> Self {
         Self { storage: Arc::new(Storage::new(place, W::BYTES)), word: PhantomData }
+    }
+
+    /// Asks for huge pages, if the array is large enough to fill one.
+    pub(super) fn ask_for_huge_pages(&self) -> std::io::Result<()> {
+        const PAGE: usize = 4096;
+        const HUGE: usize = 2 << 20;
+        let Storage { base, layout, .. } = *self.storage;
+        if layout.size() < 2 * HUGE {
+            return Ok(());
+        }
+        let skip = base.addr().next_multiple_of(PAGE) - base.addr();
+        let bytes = (layout.size() - skip) / PAGE * PAGE;
+        // SAFETY: the range lies in the array's own allocation.
+        unsafe { favours::huge_pages(base.add(skip), bytes) }
     }
 
     fn address(&self, i: usize) -> *mut u8 {

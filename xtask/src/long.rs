@@ -3,7 +3,7 @@
 use crate::mutants;
 use crate::peers;
 use crate::setup::Need;
-use crate::step::{Step, command};
+use crate::step::{Outcome, Step, command};
 use crate::strategies;
 
 /// What takes minutes to hours.
@@ -21,6 +21,24 @@ pub(crate) const STEPS: &[Step] = &[
         run: mutants::run,
     },
     Step {
+        name: "aa",
+        what: "native runs of one build, in turn: how many pairs are within their verdict on noise",
+        needs: &[],
+        run: native_pairs,
+    },
+    Step {
+        name: "miri",
+        what: "the unsafe code of the strategies crate under miri",
+        needs: &[Need::Nightly("miri")],
+        run: miri,
+    },
+    Step {
+        name: "tsan",
+        what: "locks and strategies on threads, under the thread sanitiser",
+        needs: &[Need::Nightly("rust-src")],
+        run: thread_sanitiser,
+    },
+    Step {
         name: "peers",
         what: "the event engine beside SystemC, nexosim and SimPy",
         needs: &[
@@ -31,3 +49,35 @@ pub(crate) const STEPS: &[Step] = &[
     },
     strategies::STEP,
 ];
+
+/// 40 pairs of four rows each, in fresh processes; `ab` fails if fewer than 19 of 20 are within.
+fn native_pairs() -> Outcome {
+    let lock = ["lock", "--lock", "ticket,mcs", "--threads", "1,2", "--duration", "100ms"];
+    let ab = ["cargo", "run", "--release", "-q", "--", "ab", "--strict", "--pairs", "40", "--"];
+    command(&[&ab[..], &lock[..]].concat())
+}
+
+/// Sub-word operations run as loops there: miri has no inline assembly.
+fn miri() -> Outcome {
+    let test = ["cargo", "+nightly", "miri", "test", "-q", "-p", "pamt-strategies"];
+    // Threads are pinned and topology is read: both are calls of the host.
+    with(
+        "MIRIFLAGS",
+        "-Zmiri-disable-isolation",
+        &[&test[..], &["--test", "native_words"]].concat(),
+    )
+}
+
+/// The standard library is built anew, so that its locks are seen, too.
+fn thread_sanitiser() -> Outcome {
+    let target = "x86_64-unknown-linux-gnu";
+    let test = ["cargo", "+nightly", "test", "-q", "-Zbuild-std", "--target", target];
+    let what = ["-p", "pamt-strategies", "--test", "native_locks", "--test", "native_strategies"];
+    with("RUSTFLAGS", "-Zsanitizer=thread", &[&test[..], &what[..]].concat())
+}
+
+/// Runs a command with a variable set.
+fn with(variable: &str, value: &str, line: &[&str]) -> Outcome {
+    let setting = format!("{variable}={value}");
+    command(&[&["env", &setting], line].concat())
+}

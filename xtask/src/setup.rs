@@ -23,6 +23,8 @@ pub(crate) enum Need {
         /// Version.
         version: &'static str,
     },
+    /// A component of the nightly toolchain.
+    Nightly(&'static str),
     /// `npm ci` in this folder.
     Npm(&'static str),
     /// The packages of this requirements file, in the environment [`PYTHON`] is of.
@@ -49,6 +51,7 @@ pub(crate) fn provide(needs: &[Need]) -> Result<(), String> {
     install_packages(&packages)?;
     needs.iter().try_for_each(|need| match need {
         Need::Cargo { name, version } => install_tool(name, version),
+        Need::Nightly(component) => install_component(component),
         Need::Npm(folder) => install_npm(folder),
         Need::Python(requirements) => install_python(requirements),
         Need::Debian { .. } => Ok(()),
@@ -85,6 +88,12 @@ fn install_tool(name: &str, version: &str) -> Result<(), String> {
     let mut install = Command::new("cargo");
     install.args(["install", "--quiet", "--locked", name, "--version", version]);
     quiet(&mut install, &format!("cargo install --locked {name} --version {version}"))
+}
+
+fn install_component(component: &str) -> Result<(), String> {
+    let add = ["component", "add", "--toolchain", "nightly", component];
+    let by_hand = format!("rustup toolchain install nightly && rustup {}", add.join(" "));
+    quiet(Command::new("rustup").args(add), &by_hand)
 }
 
 fn install_npm(folder: &str) -> Result<(), String> {

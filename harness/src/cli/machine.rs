@@ -10,7 +10,7 @@ use pamt_sim::machine::Profile;
 use super::{CliError, list, output};
 use crate::exec::{self, RunError};
 use crate::fidelity::rows::{self, PublishedRow};
-use crate::fidelity::{ReplayOptions, replay};
+use crate::fidelity::{Claim, ReplayOptions, replay};
 use crate::lockbench::{LockRunError, PinOrder};
 use crate::machine_fit::{FitRequest, fit, parse_topology};
 
@@ -82,8 +82,13 @@ fn fit_profile(args: &FitArgs) -> Result<Exit, CliError> {
     let text = fit(&rows, &request)?;
     let profile = Profile::parse(&text, &request.name).map_err(RunError::from)?;
     let seen: Vec<_> = rows.into_iter().filter(PublishedRow::may_be_fitted).collect();
-    let options =
-        ReplayOptions { acquires: ACQUIRES, pin: request.pin.clone(), seed: 1, runs: RUNS };
+    let options = ReplayOptions {
+        acquires: ACQUIRES,
+        pin: request.pin.clone(),
+        seed: 1,
+        runs: RUNS,
+        claim: Claim::Published,
+    };
     let curves = replay(&profile, &seen, &options)?;
     output::write_beside(&args.output, text.as_bytes())?;
     let mut summary = String::new();

@@ -4,9 +4,10 @@ use std::path::PathBuf;
 
 use super::CliError;
 use super::output::{self, Format};
+use super::progress;
 use crate::exec;
 use crate::fidelity::rows::{self, LOCKHAMMER_2018, PublishedRow};
-use crate::fidelity::{HOSTS, ReplayOptions, replay};
+use crate::fidelity::{Claim, HOSTS, ReplayOptions, own_points, own_rows, replay};
 use crate::lockbench::{LockRunError, PinOrder};
 use clap::Args;
 use pamt_reports::exit::Exit;
@@ -22,8 +23,11 @@ pub(super) struct ValidateArgs {
     /// machines/curves/lockhammer-2018.csv); needs --machine
     #[arg(long, value_name = "FILE", requires = "machine")]
     rows: Option<PathBuf>,
-    /// Profile that stands for the host of --rows: a name, or the path of a TOML file
-    #[arg(long, value_name = "NAME|FILE", requires = "rows")]
+    /// Measure the curves on this host, and compare with --machine, which `calibrate` makes
+    #[arg(long, requires = "machine", conflicts_with_all = ["rows", "host", "pin"])]
+    native: bool,
+    /// Profile that stands for the host of --rows or for this one: a name, or the path of a TOML file
+    #[arg(long, value_name = "NAME|FILE")]
     machine: Option<String>,
     /// Order in which the host's threads were pinned: smt-first, cores-first, scatter, or a file
     #[arg(long, value_name = "ORDER|FILE", default_value = "smt-first")]
@@ -63,8 +67,19 @@ const SPLIT: &str = "fitted: rows that a profile may have been fitted on (refcou
                      thread anywhere); unseen: all others. Nothing is fitted here; docs/fidelity.md says \
                      what was fitted on what, and what the model's structure was chosen on";
 
+/// What this host's own curves are.
+const OWN: &str = "measured on this host now, by `lock --backend native` with threads cores-first; the profile was \
+                   not fitted on any lock";
+
 impl ValidateArgs {
     fn document(&self) -> Result<FidelityDocument, CliError> {
+        if let (true, Some(machine)) = (self.native, &self.machine) {
+            return self.of_this_host(machine);
+        }
+        if self.machine.is_some() && self.rows.is_none() {
+            let remedy = "say whose curves: --rows FILE, or --native for this host's own";
+            return Err(CliError::Usage(format!("validate: --machine alone: {remedy}")));
+        }
         let (rows, machine) = match (&self.rows, &self.machine) {
             (Some(path), Some(machine)) => (rows::read(path)?, Some(machine.as_str())),
             _ => (rows::parse(LOCKHAMMER_2018, "machines/curves/lockhammer-2018.csv")?, None),
@@ -77,7 +92,7 @@ impl ValidateArgs {
         for host in hosts {
             let of_host: Vec<_> = rows.iter().filter(|row| row.host == host).cloned().collect();
             match machine.or_else(|| shipped_profile(host)) {
-                Some(machine) => curves.extend(self.curves(machine, &of_host)?),
+                Some(machine) => curves.extend(self.curves(machine, &of_host, Claim::Published)?),
                 None => notes.push(format!(
                     "{host}: only rows to fit a profile on are shipped; `machine fit` makes one"
                 )),
@@ -98,12 +113,34 @@ impl ValidateArgs {
         host && self.threads.as_ref().is_none_or(|counts| counts.0.contains(&row.threads))
     }
 
-    fn curves(&self, machine: &str, rows: &[PublishedRow]) -> Result<Vec<FidelityCurve>, CliError> {
+    fn curves(
+        &self,
+        machine: &str,
+        rows: &[PublishedRow],
+        claim: Claim,
+    ) -> Result<Vec<FidelityCurve>, CliError> {
         let profile = exec::machine(machine)?;
-        let pin = PinOrder::parse(&self.pin).map_err(LockRunError::from)?;
+        let pin = match claim {
+            Claim::Published => PinOrder::parse(&self.pin).map_err(LockRunError::from)?,
+            Claim::AllUnseen => PinOrder::CoresFirst,
+        };
         let options =
-            ReplayOptions { acquires: self.acquires, pin, seed: self.seed, runs: self.runs };
+            ReplayOptions { acquires: self.acquires, pin, seed: self.seed, runs: self.runs, claim };
         Ok(replay(&profile, rows, &options)?)
+    }
+
+    /// This host's own curves and those of its profile.
+    fn of_this_host(&self, machine: &str) -> Result<FidelityDocument, CliError> {
+        // Before minutes of measuring: the name may be wrong.
+        exec::machine(machine)?;
+        let threads = self.threads.as_ref().map_or(&[1, 2][..], |counts| &counts.0);
+        let bar = progress::bar(own_points(threads), !self.quiet);
+        let own = own_rows(threads, self.runs, || bar.inc(1))?;
+        bar.finish_and_clear();
+        let curves = self.curves(machine, &own.rows, Claim::AllUnseen)?;
+        let mut notes = vec![OWN.to_owned()];
+        notes.extend(own.noise.sentences().into_iter().map(|line| format!("noise: {line}")));
+        Ok(FidelityDocument::new(curves, notes))
     }
 }
 

@@ -17,6 +17,16 @@ use crate::lockbench::{Length, LockBench, LockRunError, PinOrder, Stop, Subject,
 const COUNTING: [LockKindId; 4] =
     [LockKindId::Tas, LockKindId::Ticket, LockKindId::QSpinLock, LockKindId::Refcount];
 
+/// What the rows are evidence of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Claim {
+    /// Published curves: a profile may have been fitted on the simple ones, and some locks count.
+    Published,
+    /// Curves of a host whose profile was fitted on none: all of them count. The baselines, whose laws
+    /// are another host's, say nothing of it.
+    AllUnseen,
+}
+
 /// Choices of a replay.
 #[derive(Clone, Debug)]
 pub struct ReplayOptions {
@@ -29,6 +39,8 @@ pub struct ReplayOptions {
     /// Runs, each with the next seed, of which the median counts, as in the published rows: a queue lock
     /// freezes the order in which its threads began.
     pub runs: u64,
+    /// What the rows are evidence of.
+    pub claim: Claim,
 }
 
 /// Runs the benchmark with `profile` at every row (all of one host) and sorts the points into curves.
@@ -47,7 +59,7 @@ pub fn replay(
     for (row, point) in rows.iter().zip(points?) {
         let key = (row.lock, row.critical_ns.to_bits(), row.parallel_ns.to_bits());
         let empty = || FidelityCurve {
-            counts: COUNTING.contains(&row.lock),
+            counts: options.claim == Claim::AllUnseen || COUNTING.contains(&row.lock),
             critical_ns: row.critical_ns,
             host: row.host.clone(),
             lock: row.lock.info().name.to_owned(),
@@ -91,7 +103,7 @@ fn point(
         pin: options.pin.clone(),
         ..LockBench::new(Subject::Own(row.lock), row.threads)
     };
-    let law = Law::of(row.lock);
+    let law = Law::of(row.lock).filter(|_| options.claim == Claim::Published);
     let setting = Setting {
         critical_ns: row.critical_ns,
         parallel_ns: row.parallel_ns,
@@ -99,7 +111,7 @@ fn point(
     };
     Ok(FidelityPoint {
         birth_death_ns: law.and_then(|law| law.birth_death(setting)),
-        fitted: row.may_be_fitted(),
+        fitted: options.claim == Claim::Published && row.may_be_fitted(),
         fixed_point_ns: law.map(|law| law.fixed_point(setting)),
         max_ns: row.max_ns,
         min_ns: row.min_ns,

@@ -12,9 +12,11 @@
 //!
 //! Saturated are the rows of 6 threads and more that the pin order puts on the first socket.
 
+mod profile_text;
 mod render;
 mod topology;
 
+pub(crate) use profile_text::ProfileText;
 pub use topology::{TopologyError, parse_topology};
 
 use pamt_sim::machine::{Profile, ProfileError, Topology};

@@ -1,10 +1,11 @@
 //! The profile of a fit as text.
 
-use std::fmt::Write;
-
-use pamt_sim::machine::{LlcScope, Topology};
-
 use super::FitRequest;
+use super::profile_text::ProfileText;
+
+/// What stands above a fitted profile.
+const COMMENT: &str = "Written by `pamt-bench machine fit`. Kinds of values: fitted (the source names the rows), measured,\n\
+                       estimate (with a range). What is not given here is inherited and marked so in every report.";
 
 /// What was fitted.
 #[derive(Clone, Debug)]
@@ -24,79 +25,57 @@ pub(super) fn text(fitted: &Fitted, request: &FitRequest) -> String {
     let pin = request.pin.name();
     let window = format!("N = {from} to {to}");
     let split = format!("range = [0.0, {:.2}]", fitted.hold_ns + fitted.loop_ns + 0.01);
-    let mut text = format!(
-        "# Written by `pamt-bench machine fit`. Kinds of values: fitted (the source names the rows), measured,\n\
-         # estimate (with a range). What is not given here is inherited and marked so in every report.\n\n\
-         [machine]\nname = \"{name}\"\n\
-         description = \"a host of {topology_text}, fitted on lock rows\"\n\
-         inherit = \"{base}\"\n\
-         notes = [\n    \"Fitted on incdec_refcount and swap_mutex at crit = par = 0 of {rows_name}, threads {pin}; \
-         what they cannot tell is {base}'s.\",\n]\n\n"
+    let description = format!("a host of {topology_text}, fitted on lock rows");
+    let note = format!(
+        "Fitted on incdec_refcount and swap_mutex at crit = par = 0 of {rows_name}, threads {pin}; \
+         what they cannot tell is {base}'s."
     );
-    topology(&mut text, &request.topology, topology_text);
-    let mut value = |key: &str, v: f64, how: &str, source: &str| {
-        let _ = writeln!(text, "{key} = {{ v = {v:.3}, {how}, source = \"{source}\" }}");
-    };
-    value(
-        "\n[core]\nlock_cycles",
+    let mut text = ProfileText::new(name, base, &description, &[note]).comment(COMMENT);
+    text.topology(&request.topology, &format!("--topology {topology_text}"));
+    text.section("core");
+    text.value(
+        "lock_cycles",
         fitted.lock_cycles,
         "kind = \"fitted\"",
         "incdec_refcount less swap_mutex at N = 1, in cycles of the base's clock",
     );
-    value(
+    text.value(
         "pause_cycles",
         0.0,
         "kind = \"measured\"",
         "lockhammer's loops of 2018 read without PAUSE on x86",
     );
-    value(
+    text.value(
         "smt_factor",
         1.0,
         "kind = \"measured\"",
         "lockhammer holds and waits by the clock: two siblings at 200/1000 take half the time of one",
     );
-    value(
-        "\n[bench]\nhold_ns",
+    text.section("bench");
+    text.value(
+        "hold_ns",
         fitted.hold_ns,
         &format!("{split}, kind = \"estimate\""),
         "a third of what swap_mutex at N = 1 takes beyond the model: the rows give the sum, the split is a guess",
     );
-    value(
+    text.value(
         "loop_ns",
         fitted.loop_ns,
         &format!("{split}, kind = \"estimate\""),
         "the rest of what swap_mutex at N = 1 takes beyond the model",
     );
-    value(
-        "\n[coherence]\nrmw_occupancy_ns",
+    text.section("coherence");
+    text.value(
+        "rmw_occupancy_ns",
         fitted.occupancy_ns,
         "kind = \"fitted\"",
         &format!("half the median of incdec_refcount at crit = par = 0, {window}"),
     );
-    value(
+    text.value(
         "keep_share",
         fitted.keep_share,
         "kind = \"fitted\"",
         &format!("swap_mutex at crit = par = 0, {window}, by bisection with the model"),
     );
-    text
-}
-
-fn topology(text: &mut String, topology: &Topology, asked: &str) {
-    let llc = match topology.llc {
-        LlcScope::Socket => "socket",
-        LlcScope::Die => "die",
-        LlcScope::Ccx => "ccx",
-    };
-    let _ = writeln!(
-        text,
-        "[topology]\nsockets = {}\ndies_per_socket = {}\nllcs_per_die = {}\ncores_per_llc = {}\n\
-         threads_per_core = {}\nnodes_per_socket = {}\nllc = \"{llc}\"\nsource = \"--topology {asked}\"",
-        topology.sockets,
-        topology.dies_per_socket,
-        topology.llcs_per_die,
-        topology.cores_per_llc,
-        topology.threads_per_core,
-        topology.nodes_per_socket,
-    );
+    text.into()
 }

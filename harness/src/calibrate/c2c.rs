@@ -1,0 +1,280 @@
+//! Transfers of a line between two CPUs.
+//!
+//! The ping-pong is that of core-to-core-latency (Viennot): both threads loop on a compare-and-swap of one
+//! word. The other kinds go in rounds: one CPU brings a chain of lines into a state (modified, clean,
+//! shared), then the other walks the chain, each line naming the next, so that no two transfers overlap.
+
+use core::hint::spin_loop;
+use core::sync::atomic::{AtomicU64, Ordering};
+use std::time::Instant;
+
+use pamt_reports::plot::Heat;
+
+use super::crew::together;
+use super::figure::Figure;
+use super::lines::{ADDRESSES, Line, at, lines, spread_out};
+use super::plan::{Class, PairPlan};
+
+/// Round trips of a window.
+const TRIPS: u64 = 100;
+/// Lines of a chain, and rounds over it.
+const CHAIN: usize = 64;
+const ROUNDS: usize = 120;
+
+/// One pair of the matrix.
+pub(super) struct Cell {
+    pub(super) pair: [usize; 2],
+    pub(super) class: Class,
+    pub(super) one_way_ns: Figure,
+}
+
+/// All pairs that were measured.
+pub(super) struct Matrix {
+    pub(super) cpus: Vec<usize>,
+    pub(super) cells: Vec<Cell>,
+}
+
+/// What one pair costs, one way, in ns.
+pub(super) struct PairCosts {
+    /// Compare-and-swap ping-pong on one line.
+    pub(super) cas: Figure,
+    /// The same, each reading the line until it is its turn.
+    pub(super) load_then_cas: Figure,
+    /// Each stores to a line of its own and reads the other's.
+    pub(super) two_lines: Figure,
+    /// Load of a line that the other modified; homed at the other's, and at the reader's.
+    pub(super) hitm: [Figure; 2],
+    /// Load of a line that the other has clean.
+    pub(super) forward: Figure,
+    /// LOCK addition to a line that both have read.
+    pub(super) upgrade: Figure,
+}
+
+/// Ping-pong over all pairs of a plan. The address changes from window to window.
+pub(super) fn matrix(plan: &PairPlan) -> Matrix {
+    let cell = |(class, pair): &(Class, [usize; 2])| {
+        let samples = ping_pong(*pair, plan.windows, Turn::Cas);
+        Some(Cell { pair: *pair, class: *class, one_way_ns: Figure::of(&samples)? })
+    };
+    Matrix { cpus: plan.cpus.clone(), cells: plan.pairs.iter().filter_map(cell).collect() }
+}
+
+impl Matrix {
+    /// Median over the pairs of a distance of what `part` takes of each.
+    pub(super) fn class(&self, class: Class) -> Option<Figure> {
+        let cells = || self.cells.iter().filter(|cell| cell.class == class);
+        let medians: Vec<f64> = cells().map(|cell| cell.one_way_ns.median).collect();
+        let least = cells().map(|cell| cell.one_way_ns.least).fold(f64::INFINITY, f64::min);
+        Figure::of(&medians).map(|figure| Figure { least, ..figure })
+    }
+
+    /// As a map of whole ns.
+    pub(super) fn heat(&self) -> Heat {
+        let place =
+            |cpu: usize| self.cpus.iter().position(|known| *known == cpu).unwrap_or(0) as u32;
+        let both_ways = |cell: &Cell| {
+            let ([a, b], ns) = (cell.pair.map(place), cell.one_way_ns.median.round() as u64);
+            [(a, b, ns), (b, a, ns)]
+        };
+        Heat {
+            title: "Transfers between CPUs, ns".into(),
+            desc: "Compare-and-swap ping-pong on one line, one way, median of the windows".into(),
+            rows: "CPU".into(),
+            columns: "CPU".into(),
+            size: self.cpus.len() as u32,
+            cells: self.cells.iter().flat_map(both_ways).collect(),
+        }
+    }
+}
+
+/// Every kind of transfer of a pair.
+pub(super) fn costs(pair: [usize; 2]) -> PairCosts {
+    let windows = 10 * ADDRESSES;
+    let figure = |samples: Vec<f64>| Figure::of(&samples).expect("windows were asked for");
+    PairCosts {
+        cas: figure(ping_pong(pair, windows, Turn::Cas)),
+        load_then_cas: figure(ping_pong(pair, windows, Turn::LoadThenCas)),
+        two_lines: figure(ping_pong(pair, windows, Turn::TwoLines)),
+        hitm: [0, 1].map(|home| figure(walk(pair, home, prepare_modified, load))),
+        forward: figure(walk(pair, 0, prepare_clean, load)),
+        upgrade: figure(walk(pair, 0, prepare_shared, add)),
+    }
+}
+
+/// How a thread takes its turn.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Turn {
+    Cas,
+    LoadThenCas,
+    TwoLines,
+}
+
+/// One way of each window, in ns. The first window warms up and does not count.
+fn ping_pong(pair: [usize; 2], windows: usize, turn: Turn) -> Vec<f64> {
+    let (mine, other) = (spread_out(), spread_out());
+    let results = together(&pair, |side| {
+        let mut samples = Vec::with_capacity(windows);
+        for window in 0..=windows {
+            let line = at(&mine, window % ADDRESSES);
+            let second = if turn == Turn::TwoLines { at(&other, window % ADDRESSES) } else { line };
+            let base = (window / ADDRESSES) as u64 * 2 * TRIPS;
+            let begun = Instant::now();
+            for trip in 0..TRIPS {
+                let expected = base + 2 * trip + side as u64;
+                match turn {
+                    Turn::Cas => swap(line, expected),
+                    Turn::LoadThenCas => {
+                        wait_for(line, expected);
+                        swap(line, expected);
+                    }
+                    Turn::TwoLines if side == 0 => {
+                        line.store(expected + 1, Ordering::Release);
+                        wait_for(second, expected + 1);
+                    }
+                    Turn::TwoLines => {
+                        wait_for(line, expected);
+                        second.store(expected, Ordering::Release);
+                    }
+                }
+            }
+            samples.push(begun.elapsed().as_nanos() as f64 / (2 * TRIPS) as f64);
+        }
+        samples.split_off(1)
+    });
+    results.into_iter().next().unwrap_or_default()
+}
+
+fn swap(line: &AtomicU64, expected: u64) {
+    while line
+        .compare_exchange(expected, expected + 1, Ordering::AcqRel, Ordering::Relaxed)
+        .is_err()
+    {}
+}
+
+fn wait_for(line: &AtomicU64, expected: u64) {
+    while line.load(Ordering::Acquire) != expected {
+        spin_loop();
+    }
+}
+
+/// ns a line of walks by CPU 0 of the pair over chains that CPU 1 prepared, homed at CPU 1 if `home` is 0,
+/// else at CPU 0.
+fn walk(
+    pair: [usize; 2],
+    home: usize,
+    prepare: fn(&[Line]),
+    step: fn(&AtomicU64) -> usize,
+) -> Vec<f64> {
+    let owner = pair[1 - home];
+    let chain = super::crew::on(owner, chain);
+    let turn = AtomicU64::new(0);
+    let results = together(&pair, |side| {
+        let mut samples = Vec::new();
+        for round in 0..ROUNDS as u64 {
+            wait_for(&turn, 2 * round + 1 - side as u64);
+            if side == 1 {
+                prepare(&chain);
+            } else {
+                samples.push(walk_once(&chain, step));
+            }
+            turn.fetch_add(1, Ordering::AcqRel);
+        }
+        samples
+    });
+    results.into_iter().next().unwrap_or_default()
+}
+
+/// Lines that name each other in an order that no prefetcher guesses; every other is left out.
+fn chain() -> Vec<Line> {
+    let chain = lines(2 * CHAIN);
+    // 37 is prime to the length of the chain: the steps visit each line once.
+    for i in 0..CHAIN {
+        chain[2 * i].0.store(2 * ((i + 37) % CHAIN) as u64, Ordering::Relaxed);
+    }
+    chain
+}
+
+fn walk_once(chain: &[Line], step: fn(&AtomicU64) -> usize) -> f64 {
+    let begun = Instant::now();
+    let mut at = 0;
+    for _ in 0..CHAIN {
+        at = step(&chain[at].0);
+    }
+    std::hint::black_box(at);
+    begun.elapsed().as_nanos() as f64 / CHAIN as f64
+}
+
+fn load(line: &AtomicU64) -> usize {
+    line.load(Ordering::Relaxed) as usize
+}
+
+fn add(line: &AtomicU64) -> usize {
+    line.fetch_add(0, Ordering::Relaxed) as usize
+}
+
+fn used(chain: &[Line]) -> impl Iterator<Item = &AtomicU64> {
+    chain.iter().step_by(2).map(|line| &line.0)
+}
+
+fn prepare_modified(chain: &[Line]) {
+    for line in used(chain) {
+        line.store(line.load(Ordering::Relaxed), Ordering::Relaxed);
+    }
+}
+
+fn prepare_clean(chain: &[Line]) {
+    for line in used(chain) {
+        flush(line);
+    }
+    for line in used(chain) {
+        std::hint::black_box(line.load(Ordering::Relaxed));
+    }
+}
+
+/// The walk before has left the lines modified at the other: a load makes them shared by both.
+fn prepare_shared(chain: &[Line]) {
+    for line in used(chain) {
+        std::hint::black_box(line.load(Ordering::Relaxed));
+    }
+}
+
+/// Writes a line back and drops every copy.
+fn flush(line: &AtomicU64) {
+    #[cfg(target_arch = "x86_64")]
+    // SAFETY: flushing a line of a live reference changes no value; every x86-64 CPU has CLFLUSH.
+    unsafe {
+        core::arch::x86_64::_mm_clflush(core::ptr::from_ref(line).cast());
+        core::arch::x86_64::_mm_mfence();
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    let _ = line;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_chain_visits_each_of_its_lines_once() {
+        let chain = chain();
+        let mut seen = vec![false; chain.len()];
+        let mut at = 0;
+        for _ in 0..CHAIN {
+            assert!(!seen[at], "line {at} twice");
+            seen[at] = true;
+            at = load(&chain[at].0);
+        }
+        assert_eq!((at, seen.iter().filter(|seen| **seen).count()), (0, CHAIN));
+    }
+
+    #[test]
+    fn each_way_to_take_turns_ends_with_a_figure_a_window() {
+        let cpus = pamt_strategies::platform::native::host_cpus();
+        if let [a, b, ..] = cpus[..] {
+            for turn in [Turn::Cas, Turn::LoadThenCas, Turn::TwoLines] {
+                let samples = ping_pong([a.number, b.number], ADDRESSES, turn);
+                assert!(samples.len() == ADDRESSES && samples.iter().all(|ns| *ns > 0.0));
+            }
+        }
+    }
+}

@@ -62,9 +62,8 @@ pub(super) fn carry_out(
     mut notes: Vec<String>,
 ) -> Result<Run, RunError> {
     let World { host, progress, actors } = world;
-    let experiment = &prepared.experiment;
-    let threads = experiment.tds as usize * experiment.vcpus as usize;
-    let watch = Watch::begin(host_cpus().iter().map(|cpu| cpu.number).take(threads).collect());
+    let cpus = host_cpus().into_iter().map(|cpu| cpu.number).take(prepared.cpus_needed());
+    let watch = Watch::begin(cpus.collect());
     let counters = Counters::begin();
     let outcome = native::run(build, actors)?;
     let counters = counters.end();

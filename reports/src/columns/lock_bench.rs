@@ -14,10 +14,10 @@ fn counted(row: &LockBenchRow, name: &str) -> Option<f64> {
     Some(count as f64 / row.acquires.max(1) as f64)
 }
 
-fn marks(row: &LockBenchRow) -> Option<Figure> {
+fn marks(row: &LockBenchRow) -> Option<String> {
     let marks = [(row.oversubscribed, "shared"), (row.partial, "partial")];
     let marks: Vec<&str> = marks.iter().filter(|(set, _)| *set).map(|(_, mark)| *mark).collect();
-    (!marks.is_empty()).then(|| Figure::from(marks.join(" ").as_str()))
+    (!marks.is_empty()).then(|| marks.join(" "))
 }
 
 columns! {
@@ -35,7 +35,7 @@ columns! {
         "fairness_jain" [key] "" "Jain" Plain Higher Own "Jain's index over the threads' rates: 1 is fair, 1/N is one thread alone." => |r| Some(r.fairness_jain);
         "transfers_per_acquire" [key] "" "transfers" Plain Lower Own "Moves of lines between cores, an acquisition; the simulator alone knows." => |r| r.transfers_per_acquire;
         "repeat_frac" [key] "" "repeats" Share Neutral Own "Two such runs of one build should differ by no more than this share, 19 times of 20; measured rows." => |r| r.repeat_frac;
-        "marks" [computed] "" "marks" Word Neutral Own "`shared`: more threads than CPUs, which took turns; `partial`: cut short." => |r| marks(r);
+        "marks" [computed] "" "marks" Word Neutral Own "`shared`: more threads than CPUs, which took turns; `partial`: cut short." => marks;
         "cycles_per_acquire" [computed] "" "cycles" Plain Neutral Own "Core cycles of all threads an acquire, where the host has the counter." => |r| counted(r, "cycles");
         "instructions_per_acquire" [computed] "" "instr." Plain Neutral Own "Instructions of all threads an acquire, where the host has the counter." => |r| counted(r, "instructions");
         "llc_misses_per_acquire" [computed] "" "LLC miss" Plain Neutral Own "Misses of the last-level cache of all threads an acquire, where the host has the counter." => |r| counted(r, "llc_misses");

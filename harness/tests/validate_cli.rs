@@ -55,6 +55,27 @@ fn plots_are_a_file_for_each_setting() {
 }
 
 #[test]
+fn every_shipped_host_is_replayed() {
+    let output =
+        validate(&["--threads", "4", "--acquires", "20", "--runs", "1", "--format", "json"]);
+    let document: Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    let curves = document["curves"].as_array().expect("a list");
+    let name = |curve: &Value, key: &str| curve[key].as_str().expect("text").to_owned();
+    let mut hosts: Vec<_> =
+        curves.iter().map(|curve| (name(curve, "host"), name(curve, "machine"))).collect();
+    hosts.sort();
+    hosts.dedup();
+    let known = [
+        ("8x8176", "skx-8s"),
+        ("x86-1", "epyc-7601"),
+        ("x86-2", "lockhammer-x86-2"),
+        ("x86-3", "lockhammer-x86-3"),
+        ("x86-4", "lockhammer-x86-4"),
+    ];
+    assert_eq!(hosts, known.map(|(host, machine)| (host.to_owned(), machine.to_owned())));
+}
+
+#[test]
 fn a_host_without_rows_ends_with_code_2_and_the_known_hosts() {
     let output = validate(&["--host", "x86-9"]);
     assert_eq!(output.status.code(), Some(2));

@@ -173,6 +173,36 @@ proptest! {
     }
 }
 
+/// As many CPUs as a machine may have, on two sockets.
+fn widest() -> Profile {
+    let profile = Profile::builtin("spr-2s").expect("built in");
+    let topology = Topology { cores_per_llc: 32, ..profile.topology().clone() };
+    assert_eq!(topology.cpus(), 512);
+    profile.with_topology(topology).expect("within the limits")
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 2, ..ProptestConfig::default() })]
+
+    /// One passage of each CPU: with a lock whose waiters all try at once that is a quarter of a million
+    /// operations.
+    #[test]
+    fn with_512_cpus_every_lock_serves_each_of_them_and_one_at_a_time(
+        critical in 0..2000u64, parallel in 0..4000u64, random in any::<bool>(), seed in any::<u64>()
+    ) {
+        let profile = widest();
+        for lock in LOCKS {
+            let program = Program { lock: lock.id, critical, parallel, random, deadline: 1, seed };
+            let (all, _) = passages(&profile, 512, program);
+            let mut served: Vec<u16> = all.iter().map(|passage| passage.cpu).collect();
+            served.sort_unstable();
+            prop_assert!(served.into_iter().eq(0..512), "{}", lock.name);
+            let alone = |pair: &[Passage]| pair[0].released <= pair[1].acquired;
+            prop_assert!(!lock.exclusive || all.windows(2).all(alone), "{}", lock.name);
+        }
+    }
+}
+
 /// Transfers between cores and from the last-level cache.
 fn transfers_per_passage(lock: LockKindId, cpus: u16) -> f64 {
     let profile = Profile::builtin("spr-2s").expect("built in");

@@ -85,7 +85,8 @@ fn every_lock_excludes_under_random_and_pct_schedules() {
 
 #[test]
 fn a_long_queue_over_two_nodes_serves_everybody() {
-    for kind in [LockKindId::QSpinLock, LockKindId::Cna, LockKindId::Cohort, LockKindId::Clh] {
+    use LockKindId::{Clh, Cna, Cohort, QSpinLock, Shfl};
+    for kind in [QSpinLock, Cna, Cohort, Clh, Shfl] {
         random(SEED, SCHEDULES, move || count_under(kind, 8, 12));
     }
 }

@@ -6,8 +6,8 @@ use super::CliError;
 use super::output::{self, Format};
 use super::progress;
 use crate::exec;
-use crate::fidelity::rows::{self, LOCKHAMMER_2018, PublishedRow};
-use crate::fidelity::{Claim, HOSTS, ReplayOptions, own_points, own_rows, replay};
+use crate::fidelity::rows::{self, PublishedRow};
+use crate::fidelity::{Claim, HOSTS, PublishedHost, ReplayOptions, own_points, own_rows, replay};
 use crate::lockbench::{LockRunError, PinOrder};
 use clap::Args;
 use pamt_reports::exit::Exit;
@@ -29,9 +29,10 @@ pub(super) struct ValidateArgs {
     /// Profile that stands for the host of --rows or for this one: a name, or the path of a TOML file
     #[arg(long, value_name = "NAME|FILE")]
     machine: Option<String>,
-    /// Order in which the host's threads were pinned: smt-first, cores-first, scatter, or a file
-    #[arg(long, value_name = "ORDER|FILE", default_value = "smt-first")]
-    pin: String,
+    /// Order in which the host's threads were pinned: smt-first, cores-first, scatter, or a file; that of
+    /// the shipped hosts is known, else it is smt-first
+    #[arg(long, value_name = "ORDER|FILE")]
+    pin: Option<String>,
     /// Only this host's rows
     #[arg(long, value_name = "NAME")]
     host: Option<String>,
@@ -82,7 +83,7 @@ impl ValidateArgs {
         }
         let (rows, machine) = match (&self.rows, &self.machine) {
             (Some(path), Some(machine)) => (rows::read(path)?, Some(machine.as_str())),
-            _ => (rows::parse(LOCKHAMMER_2018, "machines/curves/lockhammer-2018.csv")?, None),
+            _ => (rows::shipped()?, None),
         };
         let rows: Vec<PublishedRow> = rows.into_iter().filter(|row| self.wanted(row)).collect();
         let mut hosts: Vec<&str> = rows.iter().map(|row| row.host.as_str()).collect();
@@ -91,11 +92,16 @@ impl ValidateArgs {
         let mut curves = Vec::new();
         for host in hosts {
             let of_host: Vec<_> = rows.iter().filter(|row| row.host == host).cloned().collect();
-            match machine.or_else(|| shipped_profile(host)) {
-                Some(machine) => curves.extend(self.curves(machine, &of_host, Claim::Published)?),
-                None => notes.push(format!(
-                    "{host}: only rows to fit a profile on are shipped; `machine fit` makes one"
-                )),
+            let known = if machine.is_none() { shipped(host) } else { None };
+            match machine.or_else(|| known.map(|host| host.machine)) {
+                Some(machine) => {
+                    let pin = self.pin.as_deref().or(known.map(|host| host.pin));
+                    let pin = PinOrder::parse(pin.unwrap_or("smt-first"));
+                    let pin = pin.map_err(LockRunError::from)?;
+                    curves.extend(self.curves(machine, pin, &of_host, Claim::Published)?);
+                }
+                None => notes
+                    .push(format!("{host}: no profile is shipped for it; `machine fit` makes one")),
             }
         }
         if curves.is_empty() {
@@ -116,14 +122,11 @@ impl ValidateArgs {
     fn curves(
         &self,
         machine: &str,
+        pin: PinOrder,
         rows: &[PublishedRow],
         claim: Claim,
     ) -> Result<Vec<FidelityCurve>, CliError> {
         let profile = exec::machine(machine)?;
-        let pin = match claim {
-            Claim::Published => PinOrder::parse(&self.pin).map_err(LockRunError::from)?,
-            Claim::AllUnseen => PinOrder::CoresFirst,
-        };
         let options =
             ReplayOptions { acquires: self.acquires, pin, seed: self.seed, runs: self.runs, claim };
         Ok(replay(&profile, rows, &options)?)
@@ -137,15 +140,15 @@ impl ValidateArgs {
         let bar = progress::bar(own_points(threads), !self.quiet);
         let own = own_rows(threads, self.runs, || bar.inc(1))?;
         bar.finish_and_clear();
-        let curves = self.curves(machine, &own.rows, Claim::AllUnseen)?;
+        let curves = self.curves(machine, PinOrder::CoresFirst, &own.rows, Claim::AllUnseen)?;
         let mut notes = vec![OWN.to_owned()];
         notes.extend(own.noise.sentences().into_iter().map(|line| format!("noise: {line}")));
         Ok(FidelityDocument::new(curves, notes))
     }
 }
 
-fn shipped_profile(host: &str) -> Option<&'static str> {
-    HOSTS.iter().find(|known| known.name == host).map(|known| known.machine)
+fn shipped(host: &str) -> Option<&'static PublishedHost> {
+    HOSTS.iter().find(|known| known.name == host)
 }
 
 fn render(document: &FidelityDocument, format: Format, view: View) -> Result<String, CliError> {

@@ -5,8 +5,20 @@ use std::path::Path;
 use pamt_strategies::locks::LockKindId;
 use thiserror::Error;
 
-/// The rows that this project ships.
+/// Six locks on four hosts.
 pub const LOCKHAMMER_2018: &str = include_str!("../../../machines/curves/lockhammer-2018.csv");
+/// A counter on eight sockets.
+const PERFBOOK: &str = include_str!("../../../machines/curves/perfbook-count-atomic.csv");
+
+/// All rows that this project ships.
+///
+/// # Errors
+/// A shipped file is unsound.
+pub fn shipped() -> Result<Vec<PublishedRow>, RowsError> {
+    let mut rows = parse(LOCKHAMMER_2018, "machines/curves/lockhammer-2018.csv")?;
+    rows.extend(parse(PERFBOOK, "machines/curves/perfbook-count-atomic.csv")?);
+    Ok(rows)
+}
 
 /// One published point.
 #[derive(Clone, Debug, PartialEq)]

@@ -233,13 +233,19 @@ mod tests {
     }
 
     #[test]
-    fn the_shipped_profile_of_x86_2_is_what_a_fit_writes() {
-        let name = "lockhammer-x86-2";
-        let rows_name = "lockhammer-2018.csv".into();
-        let request = FitRequest { name: name.into(), rows_name, ..request("1x24x2") };
-        let shipped = Profile::builtins().find(|(known, _)| *known == name).expect("shipped").1;
-        let text = fit(&rows("x86-2"), &request).expect("fits");
-        assert!(text == shipped, "write it anew with `machine fit` (docs/fidelity.md): {text}");
+    fn the_shipped_profiles_of_lockhammers_hosts_are_what_a_fit_writes() {
+        for (host, topology, base) in [
+            ("x86-2", "1x24x2", "clx-2s"),
+            ("x86-3", "2x22x2", "bdx-2s"),
+            ("x86-4", "2x10x2", "bdx-2s"),
+        ] {
+            let name = format!("lockhammer-{host}");
+            let (rows_name, base) = ("lockhammer-2018.csv".into(), base.into());
+            let request = FitRequest { name: name.clone(), rows_name, base, ..request(topology) };
+            let shipped = Profile::builtins().find(|(known, _)| *known == name).expect("shipped").1;
+            let text = fit(&rows(host), &request).expect("fits");
+            assert!(text == shipped, "write it anew with `machine fit` (docs/fidelity.md): {text}");
+        }
     }
 
     #[test]

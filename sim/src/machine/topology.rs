@@ -88,6 +88,19 @@ impl Distance {
     ];
 }
 
+/// Why a topology cannot be: the keys that contradict each other, the one to change first.
+#[derive(Debug)]
+pub(super) struct Unfit {
+    pub(super) keys: &'static [&'static str],
+    /// With the accepted range.
+    pub(super) problem: String,
+    /// A line that would be accepted.
+    pub(super) example: String,
+}
+
+const CORE_COUNT: &[&str] =
+    &["cores_per_llc", "threads_per_core", "llcs_per_die", "dies_per_socket", "sockets"];
+
 impl Topology {
     /// `sockets` of `cores` with `threads` each, one last-level cache a socket.
     #[must_use]
@@ -96,24 +109,35 @@ impl Topology {
     }
 
     /// Says what is contradictory or beyond the limits.
-    pub(super) fn check(&self) -> Result<(), String> {
-        let fail = |problem: String| Err(format!("[topology]: {problem}"));
+    pub(super) fn check(&self) -> Result<(), Unfit> {
+        let fail = |keys, problem: String, example: &str| {
+            Err(Unfit { keys, problem, example: example.to_owned() })
+        };
+        let (sockets, cores) = (self.sockets, self.cores_per_socket());
+        let few = "cores_per_llc = 56";
         if self.cores() > MAX_CORES {
-            return fail(format!("{} cores, at most {MAX_CORES} are supported", self.cores()));
+            let problem = format!("{} cores, accepted is 1 to {MAX_CORES}", self.cores());
+            return fail(CORE_COUNT, problem, few);
         }
         if self.cpus() > MAX_CPUS {
-            return fail(format!("{} CPUs, at most {MAX_CPUS} are supported", self.cpus()));
+            let problem = format!("{} CPUs, accepted is 1 to {MAX_CPUS}", self.cpus());
+            return fail(CORE_COUNT, problem, few);
         }
-        if !self.sockets.is_multiple_of(self.socket_groups) {
-            let (sockets, groups) = (self.sockets, self.socket_groups);
-            return fail(format!("{sockets} sockets do not divide into {groups} socket_groups"));
+        if !sockets.is_multiple_of(self.socket_groups) {
+            let problem = format!("accepted is a divisor of {sockets} sockets");
+            return fail(&["socket_groups", "sockets"], problem, "socket_groups = 1");
         }
-        if !self.cores_per_socket().is_multiple_of(self.nodes_per_socket) {
-            let (cores, nodes) = (self.cores_per_socket(), self.nodes_per_socket);
-            return fail(format!("{cores} cores of a socket do not divide into {nodes} nodes"));
+        if !cores.is_multiple_of(self.nodes_per_socket) {
+            let problem = format!("accepted is a divisor of {cores} cores a socket");
+            return fail(&["nodes_per_socket", "cores_per_llc"], problem, "nodes_per_socket = 1");
         }
         if self.llcs() > 64 {
-            return fail(format!("{} last-level caches, at most 64 are supported", self.llcs()));
+            let problem = format!("{} last-level caches, accepted is 1 to 64", self.llcs());
+            return fail(
+                &["llcs_per_die", "dies_per_socket", "sockets"],
+                problem,
+                "llcs_per_die = 1",
+            );
         }
         Ok(())
     }
@@ -265,6 +289,6 @@ mod tests {
     fn a_topology_beyond_the_limits_is_refused() {
         assert!(Topology::simple(8, 128, 1).check().is_err());
         let t = Topology { nodes_per_socket: 4, ..Topology::simple(1, 6, 1) };
-        assert!(t.check().expect_err("6 cores, 4 nodes").contains("nodes"));
+        assert!(t.check().expect_err("6 cores, 4 nodes").keys.contains(&"nodes_per_socket"));
     }
 }

@@ -4,8 +4,8 @@ use super::info::LockKindId;
 use super::plan::{LockPlan, LockShared};
 use super::spin::SpinLock;
 use super::{
-    BitLock, Clh, Cna, Cohort, Held, Lock, Lockref, Mcs, Osq, QSpinLock, Refcount, Tas, Ticket,
-    TicketProp, Ttas, VirtSpin,
+    BitLock, Clh, Cna, Cohort, Held, Lock, Lockref, Mcs, Osq, QSpinLock, Refcount, Shfl, Tas,
+    Ticket, TicketProp, Ttas, VirtSpin,
 };
 use crate::platform::Platform;
 use crate::units::Region;
@@ -98,6 +98,7 @@ any_lock! {
     VirtSpin(VirtSpin),
     Cna(Cna),
     Cohort(Cohort),
+    Shfl(Shfl),
     Osq(Osq),
     Refcount(Refcount),
     Lockref(Lockref),

@@ -25,6 +25,8 @@ pub enum LockKindId {
     Cna,
     /// [`Cohort`](super::Cohort).
     Cohort,
+    /// [`Shfl`](super::Shfl).
+    Shfl,
     /// [`Osq`](super::Osq).
     Osq,
     /// [`Refcount`](super::Refcount).
@@ -152,6 +154,15 @@ pub static LOCKS: &[LockInfo] = &[
         exclusive: true,
         fifo: false,
         origin: "Dice, Marathe and Shavit, PPoPP 2012; LiTL include/cbomcs.h",
+    },
+    LockInfo {
+        id: LockKindId::Shfl,
+        name: "shfl",
+        aliases: &["shfllock"],
+        summary: "stealable word, and a queue whose waiters sort themselves by node",
+        exclusive: true,
+        fifo: false,
+        origin: "Kashyap, Calciu, Cheng, Min and Kim, SOSP 2019; ulocks/src/aqs.c",
     },
     LockInfo {
         id: LockKindId::Osq,

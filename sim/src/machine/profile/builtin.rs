@@ -25,6 +25,8 @@ static BUILTINS: &[(&str, &str)] = embedded![
     "epyc-7601",
     "srf-2s",
     "lockhammer-x86-2",
+    "lockhammer-x86-3",
+    "lockhammer-x86-4",
 ];
 
 impl Profile {

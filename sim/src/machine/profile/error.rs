@@ -50,12 +50,20 @@ pub enum ProfileError {
         hint: String,
     },
     /// Values that cannot all be true.
-    #[error("{origin}: {problem}")]
+    #[error("{origin}:{line}: `{key}` contradicts {other}: {problem}; for example: {example}")]
     Contradiction {
         /// File name or profile name.
         origin: String,
-        /// Which, and what to do.
+        /// Line of the key, from 1.
+        line: usize,
+        /// The key to change.
+        key: String,
+        /// What it contradicts, with the lines.
+        other: String,
+        /// How, with the accepted range.
         problem: String,
+        /// A line that would be accepted.
+        example: String,
     },
     /// No built-in profile of this name.
     #[error("unknown machine `{name}`; nearest: `{nearest}`")]

@@ -17,6 +17,7 @@
 //! line, key, accepted range and an example.
 
 mod builtin;
+mod contradictions;
 mod error;
 mod keys;
 mod parse;

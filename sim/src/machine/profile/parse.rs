@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
+use super::contradictions::{self, Lines};
 use super::error::ProfileError;
 use super::keys::{self, Needed};
 use super::{Kind, Profile, Value};
@@ -63,8 +64,9 @@ impl Profile {
         }
         let base = header.inherit.as_deref().map(Self::builtin).transpose()?;
         let own = own_values(&origin, root.get_ref())?;
+        let lines = lines(&origin, root.get_ref());
         let topology = match (section(&origin, root.get_ref(), "topology")?, &base) {
-            (Some(table), _) => topology(&origin, table)?,
+            (Some(table), _) => topology(&origin, table, &lines)?,
             (None, Some(base)) => base.topology.clone(),
             (None, None) => return Err(missing(&origin, "topology", TOPOLOGY_EXAMPLE)),
         };
@@ -78,8 +80,20 @@ impl Profile {
             values,
         };
         check_complete(&profile, origin.name)?;
+        contradictions::check_order(&profile, origin.name, &lines)?;
         Ok(profile)
     }
+}
+
+/// The line of each key of each section.
+fn lines(origin: &Origin<'_>, root: &DeTable<'_>) -> Lines {
+    let sections = root.iter().filter_map(|(name, item)| Some((name, item.get_ref().as_table()?)));
+    let keys = sections.flat_map(|(name, table)| table.keys().map(move |key| (name, key)));
+    keys.map(|(name, key)| {
+        let full = format!("{}.{}", name.get_ref(), key.get_ref());
+        (full, origin.line(key.span().start))
+    })
+    .collect()
 }
 
 const TOPOLOGY_EXAMPLE: &str = "[topology] sockets = 2, dies_per_socket = 1, llcs_per_die = 1, \
@@ -257,7 +271,11 @@ fn pair(origin: &Origin<'_>, key: &str, item: &Item<'_>) -> Result<(f64, f64), P
     }
 }
 
-fn topology(origin: &Origin<'_>, table: &DeTable<'_>) -> Result<Topology, ProfileError> {
+fn topology(
+    origin: &Origin<'_>,
+    table: &DeTable<'_>,
+    lines: &Lines,
+) -> Result<Topology, ProfileError> {
     let mut topology = Topology { socket_groups: 1, nodes_per_socket: 1, ..Topology::default() };
     let mut sourced = false;
     for (key, item) in table {
@@ -294,14 +312,11 @@ fn topology(origin: &Origin<'_>, table: &DeTable<'_>) -> Result<Topology, Profil
     if !sourced {
         return Err(missing(origin, "topology.source", "source = \"...\""));
     }
-    topology.check().map_err(|problem| ProfileError::Contradiction {
-        origin: origin.name.to_owned(),
-        problem,
-    })?;
+    topology.check().map_err(|unfit| contradictions::unfit(origin.name, lines, unfit))?;
     Ok(topology)
 }
 
-/// Refuses a profile that lacks what its topology needs, or whose values contradict each other.
+/// Refuses a profile that lacks what its topology needs.
 pub(super) fn check_complete(profile: &Profile, origin: &str) -> Result<(), ProfileError> {
     let topology = &profile.topology;
     for spec in keys::keys() {
@@ -319,17 +334,6 @@ pub(super) fn check_complete(profile: &Profile, origin: &str) -> Result<(), Prof
                 hint: keys::hint(spec.key),
             });
         }
-    }
-    let v = |key: &str| profile.values[key].v;
-    let (c2c, occupancy) = (v("coherence.c2c_llc_ns"), v("coherence.rmw_occupancy_ns"));
-    if occupancy > c2c {
-        return Err(ProfileError::Contradiction {
-            origin: origin.to_owned(),
-            problem: format!(
-                "coherence.rmw_occupancy_ns ({occupancy}) is above coherence.c2c_llc_ns ({c2c}): a \
-                 line cannot be busy for longer than its transfer takes; lower the one or raise the other"
-            ),
-        });
     }
     Ok(())
 }
@@ -380,13 +384,5 @@ mod tests {
         let text = "[machine]\nname = \"x\"\n[topology]\nsockets = 1\nsource = \"s\"\n";
         let error = Profile::parse(text, "x.toml").expect_err("incomplete").to_string();
         assert!(error.contains("core.clock_ghz") && error.contains("for example"), "{error}");
-    }
-
-    #[test]
-    fn a_line_cannot_be_busy_longer_than_its_transfer() {
-        let text = error(
-            "[coherence]\nrmw_occupancy_ns = { v = 400, kind = \"measured\", source = \"s\" }\n",
-        );
-        assert!(text.contains("c2c_llc_ns"), "{text}");
     }
 }

@@ -204,12 +204,14 @@ fn walk_once(chain: &[Line], step: fn(&AtomicU64) -> usize) -> f64 {
     begun.elapsed().as_nanos() as f64 / CHAIN as f64
 }
 
+/// The lower half of a word names the next line.
 fn load(line: &AtomicU64) -> usize {
-    line.load(Ordering::Relaxed) as usize
+    line.load(Ordering::Relaxed) as u32 as usize
 }
 
+/// An addition of 0 would do, but compilers make a load of it: the upper half counts.
 fn add(line: &AtomicU64) -> usize {
-    line.fetch_add(0, Ordering::Relaxed) as usize
+    line.fetch_add(1 << 32, Ordering::Relaxed) as u32 as usize
 }
 
 fn used(chain: &[Line]) -> impl Iterator<Item = &AtomicU64> {

@@ -68,6 +68,8 @@ fn a_native_table_ends_with_the_verdict_on_noise_and_marks_threads_that_share_cp
     let many = "64";
     let native = ["--lock", "tas", "--backend", "native", "--threads", many, "--oversubscribe"];
     let text = stdout(&[&native[..], &["--acquires", "20"]].concat());
+    // As it was before it was wrapped.
+    let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
     assert!(text.contains("noise: this host was ") && text.contains("19 times of 20"), "{text}");
     assert!(text.contains("shared"), "{text}");
     let json = stdout(&[&native[..], &["--acquires", "20", "--format", "json"]].concat());

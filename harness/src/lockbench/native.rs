@@ -162,6 +162,7 @@ impl ContenderVisitor for Spawn {
 #[cfg(test)]
 mod tests {
     use pamt_strategies::locks::LOCKS;
+    use pamt_strategies::units::Ns;
 
     use super::*;
     use crate::lockbench::CONTENDERS;
@@ -197,13 +198,16 @@ mod tests {
     }
 
     #[test]
-    fn a_run_by_time_counts_whole_windows_and_knows_how_far_they_lay_apart() {
+    fn a_run_by_time_counts_whole_windows_after_its_warm_up() {
         let lock = Subject::parse("ticket").expect("known");
         let bench = LockBench { stop: Stop::After(8_000_000), ..LockBench::new(lock, 1) };
         let row = run_native(&bench, &NativeChoices::default()).expect("runs");
         let window = 10_000_000 / WINDOWS as u64;
-        assert!(row.elapsed.0.is_multiple_of(window) || row.elapsed.0 % window > window - 40);
-        assert!(row.acquires > 0 && row.spread_frac.is_some());
+        let windows = (row.elapsed.0 as f64 / window as f64).round() as u64;
+        // The clock's ticks are no whole ns.
+        assert!(row.elapsed.0.abs_diff(windows * window) < window / 100, "{row:?}");
+        let most = Ns(window * WARM_UP_MOST as u64 + window / 100);
+        assert!(row.warm_up.is_some_and(|warm_up| warm_up <= most), "{row:?}");
     }
 
     #[test]

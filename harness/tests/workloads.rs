@@ -106,6 +106,18 @@ fn the_faults_of_an_attack_are_those_of_its_victims() {
 }
 
 #[test]
+fn attackers_slow_the_faults_of_others_where_each_get_takes_the_global_lock() {
+    // Three victims each time.
+    let victims = |tds, attackers| {
+        let options = [("tds", tds), ("attackers", attackers), ("memory", "8388608")];
+        result("simple", "conversion-attack", &options).ops["fault"].clone()
+    };
+    let (quiet, attacked) = (victims("3", "0"), victims("7", "4"));
+    assert!(attacked.mean_ns > quiet.mean_ns, "{} {}", attacked.mean_ns, quiet.mean_ns);
+    assert!(attacked.p50_ns > quiet.p50_ns, "{:?} {:?}", attacked.p50_ns, quiet.p50_ns);
+}
+
+#[test]
 fn churn_lives_several_lives_in_its_time() {
     for strategy in ["global", "parked", "prealloc"] {
         let churn = result(strategy, "churn", &[("time", "20ms"), ("while", "released")]);

@@ -68,6 +68,9 @@ pub struct Experiment {
     pub tds: u32,
     /// vCPUs of each TD.
     pub vcpus: u32,
+    /// Begin and length of the window whose timeline is kept, in ns; the numbers do not depend on it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub window_ns: Option<[u64; 2]>,
     /// Name of the workload.
     pub workload: String,
 }
@@ -88,6 +91,7 @@ impl Default for Experiment {
             strategy: "striped".into(),
             tds: 8,
             vcpus: 8,
+            window_ns: None,
             workload: "teardown".into(),
         }
     }
@@ -133,6 +137,7 @@ impl Experiment {
         }
         words
             .extend(self.set.iter().map(|(k, v)| format!("--set {}", quoted(&format!("{k}={v}")))));
+        words.extend(self.window_ns.map(|[from, length]| format!("--window {from}ns+{length}ns")));
         words.join(" ")
     }
 

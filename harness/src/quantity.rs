@@ -84,6 +84,26 @@ pub fn duration_ns(input: &str) -> Result<f64, QuantityError> {
     })
 }
 
+/// Begin and length of a window such as `5ms+100us`, in nanoseconds.
+///
+/// # Errors
+/// One of the two is no duration.
+pub fn window_ns(input: &str) -> Result<[u64; 2], QuantityError> {
+    let malformed = || QuantityError::Malformed {
+        input: input.to_owned(),
+        what: "window (begin + length)",
+        units: "ns, us, ms, s",
+        example: "5ms+100us",
+        nearest: None,
+    };
+    let (from, length) = input.split_once('+').ok_or_else(malformed)?;
+    let [from, length] = [duration_ns(from)?, duration_ns(length)?];
+    if length < 1.0 {
+        return Err(malformed());
+    }
+    Ok([from.round() as u64, length.round() as u64])
+}
+
 fn with_unit(input: &str, units: &[(&str, f64)]) -> Option<f64> {
     let text = input.trim();
     let (number, factor) =

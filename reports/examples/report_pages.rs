@@ -22,6 +22,19 @@ fn many(count: u64) -> Document {
     document
 }
 
+/// The same runs at as many sizes as it takes to have `count` runs.
+fn wide(count: u64) -> Document {
+    let mut document = fixture::document();
+    let runs = std::mem::take(&mut document.runs);
+    let sized = runs.iter().cycle().zip(0..count).map(|(run, index)| {
+        let mut run = run.clone();
+        run.experiment.vcpus = Some(1 + index / runs.len() as u64);
+        run
+    });
+    document.runs = sized.collect();
+    document
+}
+
 fn pages() -> Vec<(&'static str, String)> {
     let input = |document| Input { name: "r.json".into(), document };
     let skipped = Skipped { name: "notes.txt".into(), reason: "it is not a result".into() };
@@ -32,6 +45,7 @@ fn pages() -> Vec<(&'static str, String)> {
         ("single.html", render(&[input(single)], &[])),
         ("typical.html", render(&[input(fixture::document())], &[skipped])),
         ("many.html", render(&[input(many(200))], &[])),
+        ("wide.html", render(&[input(wide(200))], &[])),
     ]
 }
 

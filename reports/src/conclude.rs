@@ -4,12 +4,9 @@
 //! the comparison's business.
 
 use crate::figure::{Unit, significant, time};
-use crate::scenario::{Cell, Scenario};
+use crate::scenario::{Cell, RANKING_SEEDS, Scenario};
 use crate::schema::World;
 use crate::text::hottest;
-
-/// Seeds below which no ranking is claimed.
-const RANKING_SEEDS: usize = 30;
 
 /// Share of the winner's throughput by which another may fall short and be called as good.
 const NEARLY: f64 = 0.01;
@@ -48,7 +45,8 @@ fn outcome(scenario: &Scenario<'_>) -> Option<String> {
     });
     let (name, does) = (winner.strategy(), rate(winner, unit));
     let (beside, floor) = (beside(scenario, winner), floor.unwrap_or_default());
-    Some(format!("{name} does most work: {does}{against}{floor}{beside}."))
+    let ahead = ahead(scenario, winner);
+    Some(format!("{name} does most work: {does}{against}{floor}{beside}{ahead}."))
 }
 
 /// Which strategies do nearly as much: no argument is settled by less than a hundredth.
@@ -63,6 +61,17 @@ fn beside(scenario: &Scenario<'_>, winner: &Cell<'_>) -> String {
         return String::new();
     }
     format!("; within {} of it: {}", Unit::Share.show(&NEARLY.into()), names.join(", "))
+}
+
+/// Which strategies do more and may not win: a reader who sees the bars asks at once.
+fn ahead(scenario: &Scenario<'_>, winner: &Cell<'_>) -> String {
+    let more =
+        |cell: &&Cell<'_>| !cell.is_candidate() && !cell.is_floor() && cell.rate() > winner.rate();
+    let names: Vec<&str> = scenario.cells.iter().filter(more).map(Cell::strategy).collect();
+    if names.is_empty() {
+        return String::new();
+    }
+    format!("; more, but unsound or cut short: {}", names.join(", "))
 }
 
 /// Where the slowest sound strategy loses its time.
@@ -100,14 +109,15 @@ fn caveat(scenario: &Scenario<'_>) -> String {
         [] => String::new(),
         names => format!(" Out of the running, unsound or cut short: {}.", names.join(", ")),
     };
-    let runs = scenario.cells.iter().map(|cell| cell.runs.len()).min().unwrap_or(0);
     let world = match scenario.world() {
-        World::Modelled if runs < RANKING_SEEDS => format!(
+        World::Modelled if !scenario.claims_ranking() => format!(
             "Modelled, {}: no ranking is claimed below {RANKING_SEEDS} seeds and without parameter draws.",
             scenario.seeds()
         ),
         World::Modelled => format!("Modelled, {}: it follows from the model.", scenario.seeds()),
-        World::Measured => format!("Measured on one host, {} runs: see its spread.", runs),
+        World::Measured => {
+            format!("Measured on one host, {} runs: see its spread.", scenario.least_runs())
+        }
         World::Published => "Published by the cited source.".to_owned(),
     };
     format!("{world}{out}")

@@ -1,9 +1,12 @@
 //! Groups runs for comparison: a [`Scenario`] is everything but the strategy, a [`Cell`] one strategy
 //! in it, with all its seeds and repetitions.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use crate::schema::{Experiment, Run, RunResult, Verdict, World};
+use crate::schema::{Document, Experiment, Run, RunResult, Verdict, World};
+
+/// Seeds below which no ranking is claimed.
+pub const RANKING_SEEDS: usize = 30;
 
 /// Runs that differ in strategy, seed and repetition only.
 #[derive(Debug)]
@@ -44,6 +47,18 @@ pub fn scenarios(runs: &[Run]) -> Vec<Scenario<'_>> {
             None => cells.push(Cell { runs: vec![(index, run)] }),
         }
     }
+    scenarios
+}
+
+/// The scenarios of a document but for those of draws, which are shown as the rankings made of them.
+#[must_use]
+pub fn undrawn(document: &Document) -> Vec<Scenario<'_>> {
+    let drawn = document.rankings.iter().flat_map(|ranking| &ranking.tornado);
+    let drawn: BTreeSet<&String> = drawn.map(|row| &row.parameter).collect();
+    let mut scenarios = scenarios(&document.runs);
+    scenarios.retain(|scenario| {
+        scenario.experiment().parameters.keys().all(|name| !drawn.contains(name))
+    });
     scenarios
 }
 
@@ -102,6 +117,18 @@ impl<'a> Scenario<'a> {
             text.push_str(&format!(", {most} runs"));
         }
         text
+    }
+
+    /// The least number of runs of a strategy.
+    #[must_use]
+    pub fn least_runs(&self) -> usize {
+        self.cells.iter().map(|cell| cell.runs.len()).min().unwrap_or(0)
+    }
+
+    /// Whether there are seeds enough to speak of a ranking; measured runs have their own statistics.
+    #[must_use]
+    pub fn claims_ranking(&self) -> bool {
+        self.world() != World::Modelled || self.least_runs() >= RANKING_SEEDS
     }
 
     /// The unit of work.

@@ -17,7 +17,7 @@ fn schema_path() -> PathBuf {
 fn document() -> Document {
     let counts = LineCounts { rmt_hitm: 3, rfo: Some(4), ..LineCounts::default() };
     let top = vec![LineRow { counts, line: 7, ..LineRow::default() }];
-    let object = ObjectRow { counts, lines_touched: Some(1), top, transfers: Vec::new() };
+    let object = ObjectRow { counts, lines_touched: Some(1), top, transfers: None };
     let result = RunResult {
         locks: [(
             "pamt_lock".to_owned(),

@@ -70,19 +70,20 @@ impl Matrix {
 
     /// As a map of whole ns.
     pub(super) fn heat(&self) -> Heat {
-        let place =
-            |cpu: usize| self.cpus.iter().position(|known| *known == cpu).unwrap_or(0) as u32;
-        let both_ways = |cell: &Cell| {
-            let ([a, b], ns) = (cell.pair.map(place), cell.one_way_ns.median.round() as u64);
-            [(a, b, ns), (b, a, ns)]
-        };
+        let place = |cpu: usize| self.cpus.iter().position(|known| *known == cpu);
+        let mut counts = vec![vec![0; self.cpus.len()]; self.cpus.len()];
+        for cell in &self.cells {
+            if let [Some(a), Some(b)] = cell.pair.map(place) {
+                let ns = cell.one_way_ns.median.round() as u64;
+                (counts[a][b], counts[b][a]) = (ns, ns);
+            }
+        }
         Heat {
             title: "Transfers between CPUs, ns".into(),
             desc: "Compare-and-swap ping-pong on one line, one way, median of the windows".into(),
-            rows: "CPU".into(),
-            columns: "CPU".into(),
-            size: self.cpus.len() as u32,
-            cells: self.cells.iter().flat_map(both_ways).collect(),
+            what: "CPU".into(),
+            names: self.cpus.iter().map(|cpu| *cpu as u32).collect(),
+            counts,
         }
     }
 }

@@ -79,6 +79,9 @@ pub(super) struct RunArgs {
     /// Write every event of a single simulated run to FILE, for ui.perfetto.dev
     #[arg(long, value_name = "FILE.pftrace")]
     trace: Option<PathBuf>,
+    /// Keep what each CPU did in a window of the run, for the report's timeline; simulated runs only
+    #[arg(long, value_name = "BEGIN+LENGTH", value_parser = quantity::window_ns, conflicts_with = "trace")]
+    window: Option<[u64; 2]>,
     /// Host threads that run simulations side by side; results do not depend on it
     #[arg(long, value_name = "N")]
     jobs: Option<usize>,
@@ -134,6 +137,7 @@ impl RunArgs {
                         strategy: (*strategy).to_owned(),
                         tds: self.tds,
                         vcpus: self.vcpus,
+                        window_ns: self.window,
                         workload: (*workload).to_owned(),
                     });
                 }

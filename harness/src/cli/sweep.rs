@@ -8,7 +8,7 @@ use std::sync::Mutex;
 
 use clap::{Args, Subcommand};
 use pamt_reports::exit::Exit;
-use pamt_reports::schema::Run;
+use pamt_reports::schema::{Ranking, Run};
 use pamt_sim::machine::Profile;
 use pamt_strategies::spec::{nearest, nearest_hint};
 use serde_json::{Map, Value};
@@ -20,7 +20,7 @@ use crate::experiment::{Backend, Experiment};
 use crate::quantity;
 use crate::sweep::{
     Beside, CollectError, Failure, Form, Job, Options, Parameter, Plan, PlanError, Progress,
-    Report, Shard, Standings, Store, StoreError, collect, run,
+    Report, Shard, Standings, Store, StoreError, Watch, collect, run,
 };
 
 /// Arguments of a sweep.
@@ -331,6 +331,25 @@ fn list(jobs: &[Job], shard: Shard) -> Result<Exit, CliError> {
     Ok(Exit::Passed)
 }
 
+/// What a merge makes of the results beside the merged file.
+struct Watching<'a> {
+    uncertainty: Option<Report>,
+    beside: Option<Beside<'a>>,
+    standings: Option<Standings<'a>>,
+}
+
+impl Watch for Watching<'_> {
+    fn collected(&mut self, job: &Job, run: &Run) {
+        self.uncertainty.iter_mut().for_each(|report| report.collected(job, run));
+        self.beside.iter_mut().for_each(|beside| beside.add(job, run));
+        self.standings.iter_mut().for_each(|standings| standings.add(job, run));
+    }
+
+    fn rankings(&self) -> Vec<Ranking> {
+        self.uncertainty.iter().flat_map(Report::rankings).collect()
+    }
+}
+
 fn merge(args: &CollectArgs) -> Result<Exit, CliError> {
     let (store, plan) = Store::open_existing(&args.folder)?;
     let plan: Plan = serde_json::from_value(plan).map_err(|error| {
@@ -340,17 +359,13 @@ fn merge(args: &CollectArgs) -> Result<Exit, CliError> {
     let jobs = jobs(&plan)?;
     let path = args.output.clone().unwrap_or_else(|| args.folder.join("merged.json"));
     let form = form_of(&path)?;
-    let mut report = plan.uncertainty.as_ref().map(Report::new);
-    let mut beside = Beside::new(&plan);
-    let mut standings = plan.standing.as_ref().map(Standings::new);
+    let uncertainty = plan.uncertainty.as_ref().map(Report::new);
+    let standings = plan.standing.as_ref().map(Standings::new);
+    let mut watch = Watching { uncertainty, beside: Beside::new(&plan), standings };
     let part = path.with_extension(format!("{}.part", std::process::id()));
     let io = |source| CliError::Io { doing: "write", path: path.display().to_string(), source };
     let mut file = BufWriter::new(File::create(&part).map_err(io)?);
-    let merged = collect(&store, &jobs, form, &mut file, |job, run| {
-        report.iter_mut().for_each(|report| report.add(job, run));
-        beside.iter_mut().for_each(|beside| beside.add(job, run));
-        standings.iter_mut().for_each(|standings| standings.add(job, run));
-    });
+    let merged = collect(&store, &jobs, form, &mut file, &mut watch);
     let merged = merged.and_then(|merged| {
         file.flush()?;
         std::fs::rename(&part, &path)?;
@@ -364,15 +379,14 @@ fn merge(args: &CollectArgs) -> Result<Exit, CliError> {
             CollectError::Output(source) => io(source),
         }
     })?;
-    let rankings = report.iter().flat_map(Report::rankings);
-    let rankings: Vec<String> = rankings.map(|ranking| ranking.to_markdown()).collect();
+    let rankings: Vec<String> = watch.rankings().iter().map(pamt_reports::text::ranking).collect();
     if !rankings.is_empty() {
         write_and_show(&args.folder.join("uncertainty.md"), &rankings.join("\n"))?;
     }
-    if let Some(beside) = beside {
+    if let Some(beside) = watch.beside {
         write_and_show(&args.folder.join("published.md"), &beside.to_markdown())?;
     }
-    if let Some(standings) = standings {
+    if let Some(standings) = watch.standings {
         write_and_show(&args.folder.join("strategies.md"), &standings.to_markdown())?;
     }
     say(&merged.failed, &merged.missing)?;

@@ -3,12 +3,12 @@
 use std::collections::BTreeMap;
 
 use pamt_reports::schema::{
-    Comparability, Correctness, Experiment as Echo, Handoffs, HistoryRow, LockRow, Memory,
-    MemorySample, ObjectRow, OpRow, Provenance, Run, RunResult, SpanRow, TdRow, Throughput,
+    Comparability, ContentionPoint, Correctness, Experiment as Echo, Handoffs, HistoryRow, LockRow,
+    Memory, MemorySample, ObjectRow, OpRow, Provenance, Run, RunResult, SpanRow, TdRow, Throughput,
     Verdict, ViolationRow, World,
 };
 use pamt_sim::machine::Profile;
-use pamt_strategies::measure::{LockClassStats, LockKind, LockWait, Measurement, OpStats};
+use pamt_strategies::measure::{LockClassStats, LockKind, LockWait, Measurement, Op, OpStats};
 use pamt_strategies::module::StatusName;
 use pamt_strategies::units::{Clock, Cycles};
 use serde_json::Value;
@@ -115,7 +115,7 @@ fn result(prepared: &Prepared, finished: Finished<'_>) -> RunResult {
         memory: Memory {
             pamt_pages_end: Some(finished.pamt_pages_end),
             pamt_pages_peak: Some(2 * m.pairs.peak),
-            samples: finished.censuses.iter().map(|census| sample(census, clock)).collect(),
+            samples: samples(&finished.censuses, &m, clock),
             strategy_bytes: Some(finished.strategy_bytes),
             unmappable_regions_peak: finished.censuses.iter().map(|c| c.unmappable_regions).max(),
             ..Memory::default()
@@ -134,6 +134,7 @@ fn result(prepared: &Prepared, finished: Finished<'_>) -> RunResult {
         spans: spans(&m, clock),
         statuses: statuses(&m),
         tds: tds(progress, clock),
+        timeline: None,
         throughput: (elapsed_ns > 0).then(|| Throughput {
             count: progress.done(),
             per_second: progress.done() as f64 * 1e9 / elapsed_ns as f64,
@@ -144,13 +145,36 @@ fn result(prepared: &Prepared, finished: Finished<'_>) -> RunResult {
     }
 }
 
-fn sample(census: &Census, clock: Clock) -> MemorySample {
-    MemorySample {
+/// What the module held as pairs came and went, and the censuses, which know more, in order of time.
+fn samples(censuses: &[Census], m: &Measurement, clock: Clock) -> Vec<MemorySample> {
+    let held = m.held.samples.iter().map(|(at, pairs)| MemorySample {
+        at_ns: clock.ns(*at).0,
+        pamt_pages: 2 * pairs,
+        ..MemorySample::default()
+    });
+    let censuses = censuses.iter().map(|census| MemorySample {
         at_ns: clock.ns(census.at).0,
         pamt_pages: census.pamt_pages,
         pamt_pages_least: Some(census.pamt_pages_least),
         unmappable_regions: Some(census.unmappable_regions),
-    }
+    });
+    let mut samples: Vec<MemorySample> = held.chain(censuses).collect();
+    samples.sort_by_key(|sample| sample.at_ns);
+    samples
+}
+
+/// lock_stat shows so many contention points of waiters, and of holders.
+const POINTS: usize = 4;
+
+/// The commonest of `counts` by path of operations.
+fn points(counts: &BTreeMap<Vec<Op>, u64>) -> Vec<ContentionPoint> {
+    let name = |path: &[Op]| path.iter().map(|op| op.name()).collect::<Vec<_>>().join(" > ");
+    let point =
+        |(path, count): (&Vec<Op>, &u64)| ContentionPoint { count: *count, name: name(path) };
+    let mut points: Vec<ContentionPoint> = counts.iter().map(point).collect();
+    points.sort_by(|a, b| b.count.cmp(&a.count).then_with(|| a.name.cmp(&b.name)));
+    points.truncate(POINTS);
+    points
 }
 
 fn operation(stats: &OpStats, clock: Clock) -> OpRow {
@@ -231,6 +255,8 @@ fn lock(stats: &LockClassStats, clock: Clock, elapsed: Cycles) -> LockRow {
             LockKind::Mutex => "mutex",
         }
         .to_owned(),
+        points_holders: points(&stats.held_in),
+        points_waiters: points(&stats.waiting_in),
         queue_avg: per_elapsed(stats.wait.total, 1),
         queue_max: Some(stats.queue_max),
         queued_contentions: Some(stats.queued_contentions),
@@ -247,7 +273,6 @@ fn lock(stats: &LockClassStats, clock: Clock, elapsed: Cycles) -> LockRow {
         waittime_max_ns: wait.max,
         waittime_min_ns: wait.min,
         waittime_total_ns: wait.total,
-        ..LockRow::default()
     }
 }
 

@@ -1,20 +1,38 @@
 //! Cache lines of a simulated run, in the columns of `perf c2c`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use pamt_reports::schema::{FieldRow, LineCounts, LineRow, ObjectRow};
+use pamt_reports::schema::{FieldRow, LineCounts, LineRow, ObjectRow, Transfers};
 use pamt_sim::machine::{LineBook, LineCounters, NamedOffset};
 use pamt_strategies::units::{Clock, Cycles};
 
-/// Every object that was touched.
-pub(super) fn by_object(book: &LineBook, clock: Clock) -> BTreeMap<String, ObjectRow> {
+/// Share of all lines that went from core to core below which an object's matrix is left out, unless it
+/// is a lock: a matrix has as many numbers as there are pairs of cores.
+const MATRIX_SHARE: f64 = 0.02;
+
+/// Every object that was touched. `locks` are names of locks, whose words are objects of that name.
+pub(super) fn by_object(
+    book: &LineBook,
+    locks: &BTreeSet<String>,
+    clock: Clock,
+) -> BTreeMap<String, ObjectRow> {
+    let handed =
+        |row: &pamt_sim::machine::ObjectRow| row.handed.iter().map(|h| h.count).sum::<u64>();
+    let all: u64 = book.objects.iter().map(handed).sum();
+    let transfers = |row: &pamt_sim::machine::ObjectRow| {
+        let wanted = handed(row) as f64 >= MATRIX_SHARE * all as f64 || locks.contains(&row.object);
+        let pairs = row.handed.iter().map(|h| (h.from.0.into(), h.to.0.into(), h.count));
+        let pairs: Vec<(u32, u32, u64)> = pairs.filter(|_| wanted).collect();
+        (!pairs.is_empty()).then(|| Transfers::new(&pairs))
+    };
     let mut objects: BTreeMap<_, _> = book
         .objects
         .iter()
         .filter(|row| row.counters != LineCounters::default())
         .map(|row| {
             let counts = counts(&row.counters, clock);
-            (row.object.clone(), ObjectRow { counts, ..ObjectRow::default() })
+            let transfers = transfers(row);
+            (row.object.clone(), ObjectRow { counts, transfers, ..ObjectRow::default() })
         })
         .collect();
     for row in &book.lines {
@@ -67,7 +85,7 @@ fn line(row: &pamt_sim::machine::LineRow, clock: Clock) -> LineRow {
 
 fn field(offset: &NamedOffset) -> FieldRow {
     let (readers, writers) = (cpus(&offset.row.readers), cpus(&offset.row.writers));
-    let either: std::collections::BTreeSet<_> = readers.iter().chain(&writers).collect();
+    let either: BTreeSet<_> = readers.iter().chain(&writers).collect();
     FieldRow {
         cpu_cnt: either.len() as u64,
         field: offset.name.clone(),

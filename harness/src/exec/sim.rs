@@ -15,7 +15,7 @@ use super::world::{Make, Wrap, Wrapped, assemble_on, assemble_with};
 use super::world::{World, assemble};
 use super::{Prepared, RunError, lines};
 use crate::books::Depth;
-use crate::trace::Trace;
+use crate::trace::{Trace, Window};
 
 /// CPUs of a deadlock that its report names.
 const STUCK_SHOWN: usize = 8;
@@ -23,7 +23,17 @@ const STUCK_SHOWN: usize = 8;
 pub(super) fn run(prepared: &Prepared) -> Result<Run, RunError> {
     let mut build = new_build(prepared)?;
     let world = assemble(&mut build, prepared, Depth::Full)?;
-    Ok(finish(prepared, build, world))
+    let clock = prepared.profile.clock();
+    let window = prepared.experiment.window_ns.map(|[from, length]| {
+        let [from, to] = [from, from + length].map(|at| clock.cycles(at as f64));
+        Window::new(from, to)
+    });
+    if let Some(window) = &window {
+        build.trace_to(Box::new(window.clone()));
+    }
+    let mut run = finish(prepared, build, world);
+    run.result.timeline = window.map(|window| window.timeline(clock));
+    Ok(run)
 }
 
 /// Runs it and writes its events to `out` for Perfetto; gives back the output, or why it failed.
@@ -80,6 +90,8 @@ fn finish(prepared: &Prepared, build: SimBuild, world: World<Sim>) -> Run {
         add_deadlock(&mut measurement, stuck, elapsed);
         notes.push("the run ended in a deadlock: its figures cover the part before it".into());
     }
+    let locks = measurement.locks.iter().map(|lock| lock.class.name.clone()).collect();
+    let lines = lines::by_object(&book, &locks, clock);
     let finished = Finished {
         world: schema::World::Modelled,
         clock,
@@ -89,7 +101,7 @@ fn finish(prepared: &Prepared, build: SimBuild, world: World<Sim>) -> Run {
         pamt_pages_end: host.pamt_pages(),
         censuses: host.censuses(),
         progress: &progress,
-        lines: lines::by_object(&book, clock),
+        lines,
         notes,
     };
     let mut run = to_run(prepared, finished);

@@ -64,6 +64,42 @@ fn pages_removed_from_a_running_td_take_four_leaves_each_and_leave_nothing() {
 }
 
 #[test]
+fn a_run_says_who_waited_in_what_who_took_lines_from_whom_and_what_was_held_when() {
+    let result = document(&small("global-always", "teardown")).runs.remove(0).result;
+    let lock = &result.locks["pamt_lock"];
+    assert!(lock.contentions > 0);
+    for points in [&lock.points_waiters, &lock.points_holders] {
+        let all: u64 = points.iter().map(|point| point.count).sum();
+        assert!(all > 0 && all <= lock.contentions, "{points:?}");
+        assert!(points.iter().all(|point| point.name.ends_with("pamt_put_slow")), "{points:?}");
+    }
+    let line = &result.lines["pamt_lock"];
+    let transfers = line.transfers.as_ref().expect("a lock's are kept");
+    let moved: u64 = transfers.pairs().map(|(_, _, count)| count).sum();
+    assert!(moved >= line.counts.total_hitm(), "{moved} of {:?}", line.counts);
+    assert!(transfers.pairs().all(|(from, to, _)| from != to));
+    let samples = &result.memory.samples;
+    assert_eq!(samples.last().map(|sample| sample.pamt_pages), Some(0), "all is taken back");
+    assert!(samples.is_sorted_by_key(|sample| sample.at_ns));
+}
+
+#[test]
+fn a_window_shows_what_cpus_did_in_it_and_changes_no_number() {
+    let plain = small("global-always", "teardown");
+    let watched = Experiment { window_ns: Some([5_000, 20_000]), ..plain.clone() };
+    let mut document = document(&watched);
+    let timeline = document.runs[0].result.timeline.take().expect("asked for");
+    assert_eq!((timeline.from_ns, timeline.to_ns), (5_000, 25_000));
+    assert!(!timeline.slices.is_empty());
+    for slice in &timeline.slices {
+        assert!(slice[1] >= 5_000 && slice[1] <= slice[2] && slice[2] <= 25_000, "{slice:?}");
+        assert!((slice[3] as usize) < timeline.names.len(), "{slice:?}");
+    }
+    assert!(timeline.names.iter().any(|name| name == "wait for pamt_lock"));
+    assert_eq!(document.to_json(), self::document(&plain).to_json());
+}
+
+#[test]
 fn equal_seeds_give_equal_bytes_and_others_do_not() {
     let experiment = small("global", "teardown");
     let first = document(&experiment).to_json();

@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use pamt_reports::schema::Run;
+use pamt_reports::schema::{Ranking, Run};
 
 use super::form::{Form, Merged};
 use super::job::Job;
@@ -30,6 +30,23 @@ pub enum CollectError {
     Output(#[from] io::Error),
 }
 
+/// Sees each result that is merged, and makes rankings of them.
+pub trait Watch {
+    /// A result was merged.
+    fn collected(&mut self, job: &Job, run: &Run);
+    /// The rankings that go into the merged document.
+    fn rankings(&self) -> Vec<Ranking>;
+}
+
+/// Nobody watches.
+impl Watch for () {
+    fn collected(&mut self, _job: &Job, _run: &Run) {}
+
+    fn rankings(&self) -> Vec<Ranking> {
+        Vec::new()
+    }
+}
+
 /// Writes all results there are to `output`; each is verified on the way.
 ///
 /// # Errors
@@ -39,7 +56,7 @@ pub fn collect(
     jobs: &[Job],
     form: Form,
     output: impl Write + Send,
-    mut each: impl FnMut(&Job, &Run),
+    watch: &mut impl Watch,
 ) -> Result<Collected, CollectError> {
     let mut collected = Collected::default();
     let mut file = Merged::begin(form, output)?;
@@ -47,7 +64,7 @@ pub fn collect(
         if let Some(text) = store.result(job)? {
             let run: Run = serde_json::from_str(&text).map_err(io::Error::other)?;
             file.add(&text, &run)?;
-            each(job, &run);
+            watch.collected(job, &run);
             collected.merged += 1;
         } else if let Some(failure) = store.failure(job)? {
             collected.failed.push(failure);
@@ -55,6 +72,6 @@ pub fn collect(
             collected.missing.push(job.clone());
         }
     }
-    file.finish()?;
+    file.finish(&watch.rankings())?;
     Ok(collected)
 }

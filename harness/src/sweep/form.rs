@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use pamt_reports::csv;
 #[cfg(feature = "parquet")]
 use pamt_reports::parquet;
-use pamt_reports::schema::{Run, SCHEMA_VERSION};
+use pamt_reports::schema::{Ranking, Run, SCHEMA_VERSION};
 
 /// Form of the merged file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -65,10 +65,15 @@ impl<W: Write + Send> Merged<W> {
         }
     }
 
-    pub(super) fn finish(self) -> io::Result<()> {
+    /// Writes the end; only a result document has a place for `rankings`.
+    pub(super) fn finish(self, rankings: &[Ranking]) -> io::Result<()> {
         match self {
             Self::Json { mut output, .. } => {
-                write!(output, "\n],\n\"schema_version\": {SCHEMA_VERSION}\n}}\n")?;
+                write!(output, "\n],\n")?;
+                if !rankings.is_empty() {
+                    writeln!(output, "\"rankings\": {},", serde_json::to_string(rankings)?)?;
+                }
+                write!(output, "\"schema_version\": {SCHEMA_VERSION}\n}}\n")?;
                 output.flush()
             }
             Self::Jsonl(mut output) | Self::Csv(mut output) => output.flush(),

@@ -16,7 +16,7 @@ mod standing;
 mod store;
 mod uncertainty;
 
-pub use collect::{CollectError, Collected, collect};
+pub use collect::{CollectError, Collected, Watch, collect};
 pub use form::Form;
 pub use job::{Job, Shard, ShardError};
 pub use plan::{Axis, Keep, Plan, PlanError, Uncertainty, plan_schema};
@@ -25,7 +25,7 @@ pub use run::{Options, Progress, Summary, run};
 pub use sampling::{Parameter, latin_hypercube};
 pub use standing::{Standing, Standings};
 pub use store::{Failure, Store, StoreError};
-pub use uncertainty::{Ranking, Report, StrategyRow, TornadoRow, rank};
+pub use uncertainty::{Report, rank};
 
 #[cfg(test)]
 mod tests;

@@ -119,6 +119,7 @@ fn kept_part(mut run: Run, keep: Keep) -> Run {
         let result = &mut run.result;
         result.spans.clear();
         result.tds.clear();
+        result.timeline = None;
         result.memory.samples.clear();
         result.ops.values_mut().for_each(|op| op.histogram.clear());
         for lock in result.locks.values_mut() {
@@ -128,7 +129,7 @@ fn kept_part(mut run: Run, keep: Keep) -> Run {
         }
         for object in result.lines.values_mut() {
             object.top.clear();
-            object.transfers.clear();
+            object.transfers = None;
         }
     }
     run

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use pamt_reports::schema::{Comparability, Experiment, Run, RunResult, Throughput};
+use pamt_reports::schema::{Comparability, Document, Experiment, Run, RunResult, Throughput};
 use serde_json::{Map, Value, json};
 
 use super::*;
@@ -86,7 +86,7 @@ fn open(folder: &Path) -> Store {
 
 fn merged(store: &Store, jobs: &[Job]) -> (String, Collected) {
     let mut bytes = Vec::new();
-    let found = collect(store, jobs, Form::Json, &mut bytes, |_, _| {}).expect("collects");
+    let found = collect(store, jobs, Form::Json, &mut bytes, &mut ()).expect("collects");
     (String::from_utf8(bytes).expect("JSON is UTF-8"), found)
 }
 
@@ -190,7 +190,7 @@ fn a_changed_result_is_damaged_not_merged() {
     let path = path.join(format!("{}.json", jobs[0].id));
     let text = std::fs::read_to_string(&path).unwrap();
     std::fs::write(&path, text.replace("10.001", "99.001")).unwrap();
-    let error = collect(&store, &jobs, Form::Jsonl, Vec::new(), |_, _| {}).unwrap_err();
+    let error = collect(&store, &jobs, Form::Jsonl, Vec::new(), &mut ()).unwrap_err();
     assert!(error.to_string().contains("damaged"), "{error}");
 }
 
@@ -282,8 +282,8 @@ fn the_tornado_names_the_parameter_that_flips_the_ranking() {
     let store = open(folder.path());
     run(&store, &jobs, options("0/1"), fake, &Quiet).unwrap();
     let mut report = Report::new(&uncertainty);
-    let each = |job: &Job, run: &Run| report.add(job, run);
-    collect(&store, &jobs, Form::Jsonl, Vec::new(), each).unwrap();
+    let mut bytes = Vec::new();
+    collect(&store, &jobs, Form::Json, &mut bytes, &mut report).unwrap();
     let rankings = report.rankings();
     let ranking = &rankings[0];
     assert_eq!((ranking.draws, ranking.seeds), (200, 2));
@@ -293,7 +293,11 @@ fn the_tornado_names_the_parameter_that_flips_the_ranking() {
     assert!((ranking.order_share - 0.75).abs() < 0.01);
     assert_eq!(ranking.tornado[0].parameter, "machine.hitm_ns");
     assert!(ranking.tornado[0].flips && !ranking.tornado[1].flips, "{:?}", ranking.tornado);
-    assert!(ranking.to_markdown().contains("Too few for a claim"));
+    assert!(ranking.sentence().contains("Too few for a claim"));
+    let text = String::from_utf8(bytes).expect("JSON");
+    let merged = Document::from_json(&text, "merged.json".as_ref()).expect("a result");
+    assert_eq!(merged.rankings.len(), 1, "a report can be made of it");
+    assert_eq!(merged.rankings[0].strategies[0].strategy, "striped");
 }
 
 #[test]

@@ -7,15 +7,14 @@
 //! parameter whose thirds have different winners could flip the ranking.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt::Write as _;
 
 use pamt_reports::columns::Direction;
 use pamt_reports::compare::{direction, metrics_of};
-use pamt_reports::schema::{Experiment, Run};
+use pamt_reports::schema::{Experiment, Ranking, Run, StrategyRow, TornadoRow};
 use pamt_reports::stats::{Interval, quantile};
-use serde::Serialize;
 use serde_json::Value;
 
+use super::collect::Watch;
 use super::job::Job;
 use super::plan::Uncertainty;
 
@@ -33,58 +32,6 @@ pub struct Report {
     draws: BTreeMap<String, BTreeMap<u32, BTreeMap<String, f64>>>,
 }
 
-/// One strategy in one scenario.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct StrategyRow {
-    /// Spec.
-    pub strategy: String,
-    /// Median over the draws of the mean over the seeds.
-    pub median: f64,
-    /// 90 % of the draws.
-    pub interval: Interval,
-    /// Relative half-spread over seeds within a draw, mean over draws, in percent.
-    pub seed_spread_percent: f64,
-    /// Share of draws in which it is the best.
-    pub wins_share: f64,
-}
-
-/// One parameter's pull on the lead of the winner over the runner-up.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct TornadoRow {
-    /// Name, as `--set` takes it.
-    pub parameter: String,
-    /// Mean lead in the lowest third of its range, in percent.
-    pub low_lead_percent: f64,
-    /// Mean lead in the highest third.
-    pub high_lead_percent: f64,
-    /// The sign of the mean lead differs: it could flip the ranking.
-    pub flips: bool,
-}
-
-/// The ranking of one scenario.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Ranking {
-    /// Workload, machine and sizes.
-    pub scenario: String,
-    /// The metric.
-    pub metric: String,
-    /// Draws.
-    pub draws: usize,
-    /// Least number of seeds of a strategy in a draw.
-    pub seeds: usize,
-    /// Strategies, best median first.
-    pub strategies: Vec<StrategyRow>,
-    /// Share of draws in which the whole order is the one shown.
-    pub order_share: f64,
-    /// Parameters, strongest first.
-    pub tornado: Vec<TornadoRow>,
-}
-
-/// Draws that a claim needs.
-const DRAWS_FOR_A_CLAIM: usize = 200;
-/// Seeds that a claim needs.
-const SEEDS_FOR_A_CLAIM: usize = 30;
-
 impl Report {
     /// An empty report of what was drawn.
     #[must_use]
@@ -94,7 +41,7 @@ impl Report {
     }
 
     /// Adds a run; runs without draw or metric are left out.
-    pub fn add(&mut self, job: &Job, run: &Run) {
+    pub(super) fn add(&mut self, job: &Job, run: &Run) {
         let Some(draw) = job.draw else { return };
         let Some(value) = metrics_of(&run.result).get(&self.metric).copied() else { return };
         let scenario = scenario(&run.experiment, &job.experiment, &self.drawn);
@@ -114,6 +61,16 @@ impl Report {
             .iter()
             .map(|(name, figures)| rank(name, &self.metric, higher, figures, &draws(name)))
             .collect()
+    }
+}
+
+impl Watch for Report {
+    fn collected(&mut self, job: &Job, run: &Run) {
+        self.add(job, run);
+    }
+
+    fn rankings(&self) -> Vec<Ranking> {
+        Self::rankings(self)
     }
 }
 
@@ -275,54 +232,4 @@ fn tornado(
     let swing = |row: &TornadoRow| (row.high_lead_percent - row.low_lead_percent).abs();
     rows.sort_by(|a, b| swing(b).total_cmp(&swing(a)).then_with(|| a.parameter.cmp(&b.parameter)));
     rows
-}
-
-impl Ranking {
-    /// In words and two tables, as Markdown.
-    #[must_use]
-    pub fn to_markdown(&self) -> String {
-        let mut text = format!("## {}\n\nModelled, {} by draw.\n\n", self.scenario, self.metric);
-        text.push_str("| strategy | median | 90 % of draws | seed spread | best in |\n|---|---|---|---|---|\n");
-        for row in &self.strategies {
-            let _ = writeln!(
-                text,
-                "| {} | {:.6} | {:.6} to {:.6} | ±{:.2} % | {:.1} % of draws |",
-                row.strategy.replace('|', "\\|"),
-                row.median,
-                row.interval.low,
-                row.interval.high,
-                row.seed_spread_percent,
-                100.0 * row.wins_share
-            );
-        }
-        let _ = writeln!(
-            text,
-            "\nThis order holds in {:.1} % of {} draws with {} seeds each.{}\n",
-            100.0 * self.order_share,
-            self.draws,
-            self.seeds,
-            self.caveat()
-        );
-        if !self.tornado.is_empty() {
-            text.push_str("| parameter | lead in its lowest third | in its highest | could flip |\n|---|---|---|---|\n");
-        }
-        for row in &self.tornado {
-            let _ = writeln!(
-                text,
-                "| {} | {:+.2} % | {:+.2} % | {} |",
-                row.parameter,
-                row.low_lead_percent,
-                row.high_lead_percent,
-                if row.flips { "yes" } else { "no" }
-            );
-        }
-        text
-    }
-
-    fn caveat(&self) -> String {
-        if self.draws >= DRAWS_FOR_A_CLAIM && self.seeds >= SEEDS_FOR_A_CLAIM {
-            return String::new();
-        }
-        format!(" Too few for a claim: {DRAWS_FOR_A_CLAIM} draws of {SEEDS_FOR_A_CLAIM} seeds are.")
-    }
 }

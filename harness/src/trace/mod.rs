@@ -12,6 +12,7 @@
 
 mod lock_tracks;
 mod record;
+mod window;
 mod writer;
 
 use std::collections::BTreeMap;
@@ -27,6 +28,7 @@ use pamt_strategies::units::{Clock, CpuId, Cycles, Region};
 
 use lock_tracks::{LockTracks, Place, Taking};
 pub(crate) use record::record;
+pub(crate) use window::Window;
 use writer::Writer;
 
 /// A trace being written. Its clones write to the same trace: one goes to the recorder as its sink,

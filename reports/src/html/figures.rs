@@ -1,9 +1,9 @@
 //! The plots of a report alone, for those who want them as pictures.
 
 use super::block::{Block, Blocks};
-use super::pages::{self, Page};
+use super::pages::{self, Detail, Page};
 use super::plots::Plots;
-use crate::scenario::scenarios;
+use crate::scenario::undrawn;
 use crate::schema::Document;
 
 /// One plot.
@@ -17,16 +17,19 @@ pub(crate) struct Figure {
 
 /// All plots of a report over `document`, in its order.
 pub(crate) fn figures(document: &Document) -> Vec<Figure> {
-    let scenarios = scenarios(&document.runs);
+    let scenarios = undrawn(document);
     let mut plots = Plots::default();
     let mut found = Vec::new();
     for (index, scenario) in scenarios.iter().enumerate() {
         let id = format!("s{index}");
-        for section in pages::sections(&Page { scenario, id: &id }, &mut plots) {
+        for section in pages::sections(&Page { scenario, id: &id }, Detail::Full, &mut plots) {
             collect(section.blocks, &mut found);
         }
     }
     if let Some(section) = pages::scaling(&scenarios, &mut plots) {
+        collect(section.blocks, &mut found);
+    }
+    if let Some(section) = pages::rankings(document) {
         collect(section.blocks, &mut found);
     }
     found

@@ -7,11 +7,16 @@ mod bars;
 mod chart;
 mod fidelity;
 mod heat;
+mod lanes;
+mod png;
+mod ranges;
 
 pub use bars::{Bar, Bars, Segment};
 pub use chart::{Axis, Chart, Scale, Series, Unit};
 pub use fidelity::fidelity;
 pub use heat::Heat;
+pub use lanes::lanes;
+pub use ranges::{Range, Ranges};
 
 /// Okabe and Ito's palette without yellow (too faint on white) and black (that is the text's).
 const PALETTE: [(u8, u8, u8); 6] =

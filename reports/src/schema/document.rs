@@ -8,10 +8,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use thiserror::Error;
 
-use super::{Comparability, Experiment, ModelParameter, Provenance, RunResult};
+use super::{Comparability, Experiment, ModelParameter, Provenance, Ranking, RunResult, written};
 
 /// Version of the form that this build writes. It rises when an old reader would misread a new file.
-pub const SCHEMA_VERSION: u32 = 1;
+pub const SCHEMA_VERSION: u32 = 2;
 
 /// A result file.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -21,6 +21,9 @@ pub struct Document {
     /// Parameters of each machine model that the runs used, by machine name.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub machines: BTreeMap<String, Vec<ModelParameter>>,
+    /// What draws over uncertain values leave of the rankings, where a sweep made some.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub rankings: Vec<Ranking>,
     /// The runs, in the order strategies x workloads x repetitions.
     pub runs: Vec<Run>,
     /// Commands of runs that were asked for and are not here, because the command was interrupted.
@@ -112,8 +115,8 @@ impl Document {
     /// A document of this build's version.
     #[must_use]
     pub fn new(runs: Vec<Run>) -> Self {
-        let (machines, unfinished) = (BTreeMap::new(), Vec::new());
-        Self { schema_version: SCHEMA_VERSION, machines, runs, unfinished }
+        let (machines, rankings, unfinished) = (BTreeMap::new(), Vec::new(), Vec::new());
+        Self { schema_version: SCHEMA_VERSION, machines, rankings, runs, unfinished }
     }
 
     /// All runs of several documents, in their order.
@@ -122,6 +125,7 @@ impl Document {
         let mut merged = Self::new(Vec::new());
         for document in documents {
             merged.runs.extend(document.runs.iter().cloned());
+            merged.rankings.extend(document.rankings.iter().cloned());
             merged.unfinished.extend(document.unfinished.iter().cloned());
             for (name, parameters) in &document.machines {
                 merged.machines.entry(name.clone()).or_insert_with(|| parameters.clone());
@@ -178,29 +182,6 @@ impl Document {
         let text = std::fs::read_to_string(path).map_err(|source| ReadError::io(path, source))?;
         Self::from_json(&text, path)
     }
-}
-
-/// A value with the keys of all its objects in sorted order, whatever map the build of serde_json uses.
-#[must_use]
-pub fn sorted(value: Value) -> Value {
-    match value {
-        Value::Array(items) => Value::Array(items.into_iter().map(sorted).collect()),
-        Value::Object(map) => {
-            let entries: BTreeMap<String, Value> =
-                map.into_iter().map(|(key, value)| (key, sorted(value))).collect();
-            Value::Object(entries.into_iter().collect())
-        }
-        plain => plain,
-    }
-}
-
-/// The written form of a value: indented, keys sorted, one newline at the end.
-#[must_use]
-pub fn written(value: Value) -> String {
-    let mut text = serde_json::to_string_pretty(&sorted(value))
-        .expect("a JSON value is always written to a string");
-    text.push('\n');
-    text
 }
 
 /// The JSON schema of a [`Document`], in its checked-in form.

@@ -3,7 +3,8 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::document::{SCHEMA_VERSION, written};
+use super::document::SCHEMA_VERSION;
+use super::written;
 
 /// A comparison of the model with curves that others measured.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]

@@ -78,9 +78,9 @@ pub struct ObjectRow {
     /// Busiest lines, most HITMs first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub top: Vec<LineRow>,
-    /// Transfers by pair of CPUs, for the heat map.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub transfers: Vec<TransferRow>,
+    /// Who took its lines from whom, for the heat map; of the objects that moved most and of locks.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub transfers: Option<Transfers>,
 }
 
 /// One cache line.
@@ -139,13 +139,50 @@ pub struct FieldRow {
     pub writers: Vec<u32>,
 }
 
-/// Lines that one CPU fetched from another's cache.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct TransferRow {
-    /// How many.
-    pub count: u64,
-    /// Whose cache had it.
-    pub from_cpu: u32,
-    /// Who fetched it.
-    pub to_cpu: u32,
+/// Lines that one core fetched from another's cache.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Transfers {
+    /// `counts[i][j]` lines went from the cache of `cpus[i]` to `cpus[j]`.
+    pub counts: Vec<Vec<u64>>,
+    /// The first CPU of each core that gave or took a line, ascending.
+    pub cpus: Vec<u32>,
+}
+
+impl Transfers {
+    /// The matrix of `(from, to, count)`.
+    #[must_use]
+    pub fn new(pairs: &[(u32, u32, u64)]) -> Self {
+        let mut cpus: Vec<u32> = pairs.iter().flat_map(|(from, to, _)| [*from, *to]).collect();
+        cpus.sort_unstable();
+        cpus.dedup();
+        let mut counts = vec![vec![0; cpus.len()]; cpus.len()];
+        for (from, to, count) in pairs {
+            if let (Ok(from), Ok(to)) = (cpus.binary_search(from), cpus.binary_search(to)) {
+                counts[from][to] += count;
+            }
+        }
+        Self { counts, cpus }
+    }
+
+    /// `(from, to, count)` of the pairs that occurred, in order of `from` and `to`.
+    pub fn pairs(&self) -> impl Iterator<Item = (u32, u32, u64)> + '_ {
+        let rows = self.cpus.iter().zip(&self.counts);
+        let cells = rows.flat_map(|(from, row)| {
+            self.cpus.iter().zip(row).map(|(to, count)| (*from, *to, *count))
+        });
+        cells.filter(|(_, _, count)| *count > 0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_matrix_gives_back_the_pairs_that_it_was_made_of() {
+        let pairs = [(0, 56, 3), (56, 0, 1), (56, 9, 7)];
+        let transfers = Transfers::new(&pairs);
+        assert_eq!(transfers.cpus, [0, 9, 56]);
+        assert_eq!(transfers.pairs().collect::<Vec<_>>(), pairs);
+    }
 }

@@ -6,7 +6,8 @@ use std::path::Path;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::document::{ReadError, SCHEMA_VERSION, written};
+use super::document::{ReadError, SCHEMA_VERSION};
+use super::written;
 use super::{CounterRow, ModelParameter, Noise, Provenance, World};
 
 /// A file of lock benchmark rows.

@@ -6,6 +6,8 @@
 //!
 //! Rules: keys are snake_case with the unit last; times are integer nanoseconds; a figure that is not
 //! known is absent, never 0; the written form has sorted keys, so equal results are equal bytes.
+//!
+//! Version 2 writes who took a line from whom as a matrix; files of version 1 are read as they are.
 
 mod correctness;
 mod counters;
@@ -18,17 +20,23 @@ mod locks;
 mod model;
 mod noise;
 mod ops;
+mod ranking;
 mod result;
+mod timeline;
+mod written;
 
 pub use correctness::{Correctness, HistoryRow, Verdict, ViolationRow};
 pub use counters::{CounterRow, counter_lines};
-pub use document::{Document, ReadError, Run, SCHEMA_VERSION, json_schema, sorted, written};
+pub use document::{Document, ReadError, Run, SCHEMA_VERSION, json_schema};
 pub use experiment::{Comparability, Experiment, Provenance};
 pub use fidelity::{FidelityCurve, FidelityDocument, FidelityPoint, fidelity_schema};
-pub use lines::{FieldRow, LineCounts, LineRow, ObjectRow, TransferRow};
+pub use lines::{FieldRow, LineCounts, LineRow, ObjectRow, Transfers};
 pub use lock_bench::{Distribution, LockBenchDocument, LockBenchRow, lock_bench_schema};
 pub use locks::{ContentionPoint, Handoffs, LockRow};
 pub use model::{ModelParameter, ParameterKind};
 pub use noise::{Noise, NoiseCause, NoiseLevel};
 pub use ops::{OpRow, SpanRow};
+pub use ranking::{Ranking, StrategyRow, TornadoRow};
 pub use result::{Memory, MemorySample, RunResult, TdRow, Throughput, World};
+pub use timeline::Timeline;
+pub use written::{sorted, written};

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Correctness, CounterRow, LockRow, Noise, ObjectRow, OpRow, SpanRow};
+use super::{Correctness, CounterRow, LockRow, Noise, ObjectRow, OpRow, SpanRow, Timeline};
 
 /// The kind of evidence. Views never mix kinds in one series without a mark.
 #[derive(
@@ -84,6 +84,9 @@ pub struct RunResult {
     /// The TDs one by one, for fairness and victims.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub tds: Vec<TdRow>,
+    /// What the CPUs did in the window that was asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub timeline: Option<Timeline>,
     /// Work done per time.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub throughput: Option<Throughput>,

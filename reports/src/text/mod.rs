@@ -3,8 +3,10 @@
 pub mod fidelity;
 pub mod lock_bench;
 pub mod markdown;
+mod ranking;
 mod sections;
 mod table;
 pub mod terminal;
 
+pub use ranking::ranking;
 pub(crate) use sections::{hottest, verdicts};

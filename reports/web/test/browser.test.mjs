@@ -80,7 +80,7 @@ const ordered = (values) => {
   return numbers.every((value, i) => i === 0 || numbers[i - 1] >= value);
 };
 
-for (const name of ["empty.html", "single.html", "typical.html", "many.html"]) {
+for (const name of ["empty.html", "single.html", "typical.html", "many.html", "wide.html"]) {
   test(`${name} opens without a word on the console and without a request`, async () => {
     await open(name);
     await page.mouse.wheel(0, 50_000);

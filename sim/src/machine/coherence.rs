@@ -13,6 +13,7 @@ use pamt_strategies::units::{CpuId, NodeId};
 
 use super::access::line_of;
 use super::costs::{Costs, Transfer};
+use super::handed::HandedBook;
 use super::in_flight::InFlight;
 use super::line::{LineState, LineWord, NO_RECORD, NONE, Record, Records};
 use super::map::Map;
@@ -77,6 +78,8 @@ pub(super) struct Coherence {
     pub(super) records: Records,
     /// Counters of cold lines and of retired records, by object.
     pub(super) cold: Vec<ObjectStats>,
+    /// Lines handed from core to core, by object.
+    pub(super) handed: Vec<HandedBook>,
     topology: Topology,
     pub(super) map: Map,
     /// Lines that each core has brought in.
@@ -98,6 +101,7 @@ impl Coherence {
             memory: Memory::default(),
             records: Records::new(topology.cores()),
             cold: Vec::new(),
+            handed: Vec::new(),
             map: Map::new(&topology),
             fills: vec![0; topology.cores()],
             in_flight: InFlight::new(cpus, topology.cores()),

@@ -1,8 +1,11 @@
 //! What a run knows of its cache lines, as plain data: the columns of `perf c2c`, complete.
 
+use std::collections::BTreeSet;
+
 use pamt_strategies::units::{LINE_BYTES, NodeId};
 
 use super::coherence::Coherence;
+use super::handed::Handed;
 use super::line::Record;
 use super::memory::Object;
 use super::stats::{LineCounters, OffsetRow, false_sharing};
@@ -13,7 +16,7 @@ use super::tally::ObjectStats;
 pub struct LineBook {
     /// Every named object, in order of creation; complete.
     pub objects: Vec<ObjectRow>,
-    /// The lines that moved most between cores, most first. Lines that moved 64 times or more are
+    /// The lines that moved most between cores, most first, and of each object at least one. Lines that moved 64 times or more are
     /// complete; colder ones may lack what happened before they were last shared.
     pub lines: Vec<LineRow>,
     /// Modelled memory that was touched, in bytes.
@@ -29,6 +32,8 @@ pub struct ObjectRow {
     pub bytes: u64,
     /// Sums over its lines.
     pub counters: LineCounters,
+    /// Its lines that went from core to core.
+    pub handed: Vec<Handed>,
 }
 
 /// One line.
@@ -68,22 +73,34 @@ impl LineBook {
         for (counters, record) in &shared {
             sums[record.object as usize].add(counters);
         }
-        let objects = memory.objects().iter().zip(sums).map(|(object, counters)| ObjectRow {
-            object: object.name.clone(),
-            bytes: object.bytes,
-            counters,
+        let cores = coherence.fills.len();
+        let handed = coherence.handed.iter().map(|book| book.rows(cores));
+        let sums = sums.into_iter().zip(handed);
+        let objects = memory.objects().iter().zip(sums).map(|(object, (counters, handed))| {
+            ObjectRow { object: object.name.clone(), bytes: object.bytes, counters, handed }
         });
         shared.retain(|(counters, _)| counters.transfers() > 0);
         shared.sort_by_key(|(counters, record)| {
             (std::cmp::Reverse(counters.transfers()), record.addr)
         });
-        shared.truncate(rows);
+        keep_hottest(&mut shared, rows);
         Self {
             objects: objects.collect(),
             lines: shared.into_iter().map(|(_, record)| line_row(coherence, record)).collect(),
             touched_bytes: memory.touched_bytes(),
         }
     }
+}
+
+/// Keeps the first `rows` and the first of each object that has none among them.
+fn keep_hottest(shared: &mut Vec<(LineCounters, &Record)>, rows: usize) {
+    let mut place = 0;
+    let mut seen = BTreeSet::new();
+    shared.retain(|(_, record)| {
+        place += 1;
+        let first = seen.insert(record.object);
+        place <= rows || first
+    });
 }
 
 fn line_row(coherence: &Coherence, record: &Record) -> LineRow {

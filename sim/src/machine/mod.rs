@@ -1,7 +1,7 @@
 //! The machine: topology, profiles, coherence, and the engine that runs actors on them.
 //!
 //! Layout: [`Profile`] (costs as data) and [`Topology`]; `costs` (a profile in cycles), `line`,
-//! `in_flight` and `memory` (state), `coherence` and `transactions` (what an access costs and changes), `tally` and
+//! `in_flight` and `memory` (state), `coherence` and `transactions` (what an access costs and changes), `tally`, `handed` and
 //! `stats` (its counters), `queue`, `engine`, `sleep` and `fiber` (who acts when), `access`, `spin` and
 //! `bulk` (the operations), `interrupts`, `words` and `world` (the
 //! [`Platform`](pamt_strategies::platform::Platform)), `build` (set-up, run, outcome) and [`LineBook`].
@@ -14,6 +14,7 @@ mod coherence;
 mod costs;
 mod engine;
 mod fiber;
+mod handed;
 mod in_flight;
 mod interrupts;
 mod line;
@@ -38,6 +39,7 @@ mod world;
 pub use build::{End, SimBuild, SimOptions, SimOutcome, Stuck, StuckWait, run};
 pub use engine::EngineCounts;
 pub use fiber::Switch;
+pub use handed::Handed;
 pub use interrupts::Interrupts;
 pub use line_book::{LineBook, LineRow, NamedOffset, ObjectRow};
 pub use profile::{KeySpec, Kind, Needed, Profile, ProfileError, Value, keys};

@@ -94,6 +94,8 @@ impl Coherence {
         let record = self.records.get(index);
         let (owner, taker, dirty) = (record.owner, record.taker, record.dirty);
         let (ready_at, free_at, busy_until) = (record.ready_at, record.free_at, record.busy_until);
+        let cores = self.fills.len();
+        self.handed[r.a.object as usize].count(owner, r.a.core, cores);
         let distance = self.map.distance(owner, r.a.core);
         let transfer = if r.want == Want::Load {
             self.fetch_from_owner(index, r, distance)
@@ -273,6 +275,7 @@ mod tests {
         let mut coherence = Coherence::new(Costs::new(&profile).expect("complete"), topology);
         let (_, base, _) = coherence.memory.place(&Place::padded("line", 2), 8);
         coherence.cold.push(Default::default());
+        coherence.handed.push(Default::default());
         (coherence, base)
     }
 

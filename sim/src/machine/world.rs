@@ -134,6 +134,7 @@ impl Platform for Sim {
     fn words<W: Word>(build: &mut SimBuild, place: Place) -> SimWords<W> {
         let coherence = &mut build.machine.coherence;
         coherence.cold.push(Default::default());
+        coherence.handed.push(Default::default());
         SimWords::place_in(&mut coherence.memory, &place)
     }
 

@@ -4,8 +4,10 @@
 //! failed first attempt (what lock_stat counts). It is *true* when the holder that a waiter meets at
 //! arrival works on the same 2 MiB region, else *false*; the time waited is split by the region of
 //! each successive holder. That split needs all holders in one place: a simulated run has them, native
-//! threads share only the present holder ([`HolderBoard`]) and split by that one.
+//! threads share only the present holder ([`HolderBoard`]) and split by that one. *Contention points* are the
+//! operations in which CPUs wait and, simulated, those in which the lock is held meanwhile.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -13,7 +15,9 @@ use hdrhistogram::Histogram;
 use rustc_hash::FxHashMap;
 
 use super::observation::{LockClass, LockClassId, LockStep};
+use super::op::Op;
 use super::recorder::CpuPlace;
+use super::span_tree::PathId;
 use crate::units::{CpuId, Cycles, Region};
 
 /// A [`LockStep`] with its circumstances.
@@ -24,6 +28,8 @@ pub(super) struct LockEvent {
     pub(super) instance: u32,
     pub(super) shared: bool,
     pub(super) region: Region,
+    /// The operation that takes the lock.
+    pub(super) path: PathId,
 }
 
 /// Distribution of a time, in cycles.
@@ -86,6 +92,10 @@ pub struct LockClassStats {
     pub by_cpu: Vec<u64>,
     /// Acquisitions in shared mode.
     pub shared_acquisitions: u64,
+    /// Contentions by the operations in which they arose, outermost first.
+    pub waiting_in: BTreeMap<Vec<Op>, u64>,
+    /// The same by what the holder did then, where it is known.
+    pub held_in: BTreeMap<Vec<Op>, u64>,
 }
 
 impl LockClassStats {
@@ -107,6 +117,8 @@ impl LockClassStats {
             queue_max: 0,
             by_cpu: vec![0; cpus],
             shared_acquisitions: 0,
+            waiting_in: BTreeMap::new(),
+            held_in: BTreeMap::new(),
         }
     }
 
@@ -139,7 +151,21 @@ impl LockClassStats {
             *mine += theirs;
         }
         self.shared_acquisitions += other.shared_acquisitions;
+        let points =
+            [(&mut self.waiting_in, &other.waiting_in), (&mut self.held_in, &other.held_in)];
+        for (mine, theirs) in points {
+            for (path, count) in theirs {
+                *mine.entry(path.clone()).or_default() += count;
+            }
+        }
     }
+}
+
+/// Contention points of a class, by path.
+#[derive(Clone, Debug, Default)]
+struct Points {
+    waiting: FxHashMap<PathId, u64>,
+    held: FxHashMap<PathId, u64>,
 }
 
 /// The present holder of each lock, shared by the recorders of native threads.
@@ -174,9 +200,11 @@ impl HolderBoard {
         self.cell(event).store(holder, Ordering::Relaxed);
     }
 
+    /// What it does is not published.
     fn holder(&self, event: &LockEvent) -> Option<Holder> {
         let packed = self.cell(event).load(Ordering::Relaxed).checked_sub(1)?;
-        Some(Holder { cpu: CpuId(packed as u16), region: Region((packed >> 16) as u32) })
+        let (cpu, region) = (CpuId(packed as u16), Region((packed >> 16) as u32));
+        Some(Holder { cpu, region, path: None })
     }
 }
 
@@ -184,6 +212,7 @@ impl HolderBoard {
 struct Holder {
     cpu: CpuId,
     region: Region,
+    path: Option<PathId>,
 }
 
 /// The ground truth of one lock instance.
@@ -236,6 +265,7 @@ pub(super) struct LockBook {
     stats: Vec<LockClassStats>,
     instances: Vec<FxHashMap<u32, Instance>>,
     open: Vec<Vec<Open>>,
+    points: Vec<Points>,
     board: Option<Arc<HolderBoard>>,
 }
 
@@ -250,6 +280,7 @@ impl LockBook {
         Self {
             open: vec![Vec::new(); cpus.len()],
             instances: vec![FxHashMap::default(); stats.len()],
+            points: vec![Points::default(); stats.len()],
             cpus,
             stats,
             board,
@@ -309,6 +340,11 @@ impl LockBook {
         } else {
             stats.false_contentions += 1;
         }
+        let points = &mut self.points[usize::from(event.class.0)];
+        *points.waiting.entry(event.path).or_default() += 1;
+        if let Some(path) = holder.and_then(|holder| holder.path) {
+            *points.held.entry(path).or_default() += 1;
+        }
         self.waiters(event, 1);
     }
 
@@ -335,7 +371,8 @@ impl LockBook {
         let last = if own { instance.last } else { board_last };
         let held_for = instance.held_for(event.region, event.now);
         if !event.shared {
-            instance.last = Some(Holder { cpu: event.cpu, region: event.region });
+            let (cpu, region, path) = (event.cpu, event.region, Some(event.path));
+            instance.last = Some(Holder { cpu, region, path });
             instance.held_since = Some(event.now);
         }
         if let Some(board) = self.board.as_ref().filter(|_| !event.shared) {
@@ -406,8 +443,17 @@ impl LockBook {
         self.stats.iter().map(|stats| stats.class.clone()).collect()
     }
 
-    pub(super) fn finish(self, _end: Cycles) -> Vec<LockClassStats> {
-        self.stats
+    /// The stats; `ops` spells a path out.
+    pub(super) fn finish(self, ops: impl Fn(PathId) -> Vec<Op>) -> Vec<LockClassStats> {
+        let spelt = |counts: FxHashMap<PathId, u64>| {
+            counts.into_iter().map(|(path, count)| (ops(path), count)).collect()
+        };
+        let with_points = |(stats, points): (LockClassStats, Points)| LockClassStats {
+            waiting_in: spelt(points.waiting),
+            held_in: spelt(points.held),
+            ..stats
+        };
+        self.stats.into_iter().zip(self.points).map(with_points).collect()
     }
 }
 
@@ -430,6 +476,7 @@ mod tests {
             instance: 0,
             shared: false,
             region: Region(region),
+            path: PathId::default(),
         }
     }
 
@@ -449,7 +496,7 @@ mod tests {
         book.step(&event(2, 150, 9), LockStep::Released);
         book.step(&event(1, 150, 9), LockStep::Acquired);
         book.step(&event(1, 160, 9), LockStep::Released);
-        let stats = &book.finish(Cycles(160))[0];
+        let stats = &book.finish(|_| Vec::new())[0];
         assert_eq!((stats.contentions, stats.true_contentions, stats.false_contentions), (2, 0, 2));
         assert_eq!(stats.wait.total, 90 + 130);
         assert_eq!(stats.true_wait, 50);
@@ -467,7 +514,7 @@ mod tests {
         book.step(&event(1, 40, 7), LockStep::Request);
         book.step(&event(1, 40, 7), LockStep::Contended { queued: false });
         book.step(&event(1, 110, 7), LockStep::Acquired);
-        let stats = &book.finish(Cycles(110))[0];
+        let stats = &book.finish(|_| Vec::new())[0];
         assert_eq!((stats.wait.total, stats.true_wait), (70, 60));
     }
 
@@ -476,7 +523,7 @@ mod tests {
         let mut book = book();
         book.step(&event(0, 0, 1), LockStep::Request);
         book.step(&event(0, 5, 1), LockStep::Abandoned);
-        let stats = &book.finish(Cycles(5))[0];
+        let stats = &book.finish(|_| Vec::new())[0];
         assert_eq!((stats.abandoned, stats.acquisitions, stats.contentions), (1, 0, 0));
     }
 }

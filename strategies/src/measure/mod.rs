@@ -5,6 +5,7 @@
 //! run one per thread, merged at the end. The result is a [`Measurement`]: plain data from which the
 //! harness makes a result file. Observing costs no modelled time.
 
+mod held;
 mod lock_book;
 mod observation;
 mod op;
@@ -12,6 +13,7 @@ mod recorder;
 mod span_tree;
 mod trace;
 
+pub use held::HeldOverTime;
 pub use lock_book::{HolderBoard, LockClassStats, LockWait};
 pub use observation::{
     Chronicle, LockClass, LockClassId, LockKind, LockStep, Observation, Stamped, Violation,

@@ -7,10 +7,11 @@ use std::sync::Arc;
 use hdrhistogram::Histogram;
 use rustc_hash::FxHashMap;
 
+use super::held::HeldOverTime;
 use super::lock_book::{HolderBoard, LockBook, LockClassStats, LockEvent};
 use super::observation::{Chronicle, LockClass, LockStep, Observation, Stamped, Violation};
 use super::op::Op;
-use super::span_tree::{SpanTree, Spans};
+use super::span_tree::{PathId, SpanTree, Spans};
 use super::trace::{TraceSink, Transfer};
 use crate::module::{Leaf, Status};
 use crate::platform::Section;
@@ -88,6 +89,8 @@ pub struct Measurement {
     pub spans: SpanTree,
     /// Page pairs that the module holds: now, and at most at any time.
     pub pairs: PairCount,
+    /// Page pairs over time; empty where several recorders share a run.
+    pub held: HeldOverTime,
     /// The first violations, in order of time.
     pub violations: Vec<FoundViolation>,
     /// How many there were.
@@ -120,10 +123,13 @@ pub struct PairCount {
 pub struct Recorder {
     ops: Vec<Option<Box<OpStats>>>,
     locks: LockBook,
+    /// In which operation each CPU asked for its latest lock.
+    lock_paths: Vec<PathId>,
     statuses: FxHashMap<(Leaf, Status), u64>,
     retries: BTreeMap<Op, u64>,
     spans: Spans,
     pairs: PairCount,
+    held: HeldOverTime,
     chronicles: FxHashMap<Region, VecDeque<Stamped>>,
     violations: Vec<FoundViolation>,
     violation_count: u64,
@@ -143,10 +149,12 @@ impl Recorder {
         Self {
             ops: (0..Op::COUNT).map(|_| None).collect(),
             spans: Spans::new(cpus.len()),
+            lock_paths: vec![PathId::default(); cpus.len()],
             locks: LockBook::new(cpus, classes, board),
             statuses: FxHashMap::default(),
             retries: BTreeMap::new(),
             pairs: PairCount::default(),
+            held: HeldOverTime::default(),
             chronicles: FxHashMap::default(),
             violations: Vec::new(),
             violation_count: 0,
@@ -183,20 +191,21 @@ impl Recorder {
             Observation::Begin(op) => self.spans.begin(cpu, now, op),
             Observation::End(op) => self.end(cpu, now, op),
             Observation::Lock { class, instance, shared, region, step } => {
+                // Where a lock is asked for is where its first try begins, before that is a span itself.
+                if step == LockStep::Request {
+                    self.lock_paths[usize::from(cpu.0)] = self.spans.here(cpu);
+                }
                 self.lock_span(cpu, now, step);
-                self.locks.step(&LockEvent { cpu, now, class, instance, shared, region }, step);
+                let path = self.lock_paths[usize::from(cpu.0)];
+                self.locks
+                    .step(&LockEvent { cpu, now, class, instance, shared, region, path }, step);
             }
             Observation::Status { leaf, status } => {
                 *self.statuses.entry((leaf, status)).or_default() += 1;
             }
             Observation::Took(op, length) => self.took(op, length),
             Observation::Retry(op) => *self.retries.entry(op).or_default() += 1,
-            Observation::Pair { added: true, .. } => {
-                self.pairs.added += 1;
-                let held = self.pairs.added.saturating_sub(self.pairs.removed);
-                self.pairs.peak = self.pairs.peak.max(held);
-            }
-            Observation::Pair { added: false, .. } => self.pairs.removed += 1,
+            Observation::Pair { added, .. } => self.pair(now, added),
             Observation::Chronicle(region, what) => self.chronicle(cpu, now, region, what),
             Observation::Violation(violation) => self.violation(cpu, now, violation),
         }
@@ -209,6 +218,13 @@ impl Recorder {
             Section::PreemptOff => &mut self.sections.preempt_off,
         };
         *longest = (*longest).max(Some(length));
+    }
+
+    fn pair(&mut self, now: Cycles, added: bool) {
+        *if added { &mut self.pairs.added } else { &mut self.pairs.removed } += 1;
+        let held = self.pairs.added.saturating_sub(self.pairs.removed);
+        self.pairs.peak = self.pairs.peak.max(held);
+        self.held.sample(now, held);
     }
 
     fn end(&mut self, cpu: CpuId, now: Cycles, op: Op) {
@@ -282,11 +298,12 @@ impl Recorder {
             .filter_map(|(index, stats)| Some((Op::from_index(index)?, *stats?)));
         Measurement {
             ops: ops.collect(),
-            locks: self.locks.finish(end),
+            locks: self.locks.finish(|path| self.spans.ops(path)),
             statuses: self.statuses.into_iter().collect(),
             retries: self.retries,
             spans: self.spans.finish(),
             pairs: self.pairs,
+            held: self.held,
             violations: self.violations,
             violation_count: self.violation_count,
             sections: self.sections,
@@ -317,6 +334,7 @@ impl Measurement {
         self.pairs.added += other.pairs.added;
         self.pairs.removed += other.pairs.removed;
         self.pairs.peak += other.pairs.peak;
+        self.held = HeldOverTime::default();
         self.violation_count += other.violation_count;
         let (mine, theirs) = (&mut self.sections, other.sections);
         mine.irq_off = mine.irq_off.max(theirs.irq_off);
@@ -361,6 +379,24 @@ mod tests {
         assert_eq!(m.ops[&Op::LockTake].total, 15);
         let paths: Vec<_> = m.spans.paths().map(|p| (p.names(), p.self_cycles)).collect();
         assert_eq!(paths, [("pamt_get".to_owned(), 25), ("pamt_get;lock_take".to_owned(), 15),]);
+    }
+
+    #[test]
+    fn contention_points_are_the_operations_of_waiter_and_holder() {
+        let mut r = recorder();
+        let (holder, waiter) = (CpuId(0), CpuId(1));
+        r.observe(holder, Cycles(0), Observation::Begin(Op::PamtPut));
+        r.observe(holder, Cycles(1), lock(1, LockStep::Request));
+        r.observe(holder, Cycles(2), lock(1, LockStep::Acquired));
+        r.observe(waiter, Cycles(2), Observation::Begin(Op::Fault));
+        r.observe(waiter, Cycles(3), Observation::Begin(Op::PamtGet));
+        r.observe(waiter, Cycles(4), lock(2, LockStep::Request));
+        r.observe(waiter, Cycles(5), lock(2, LockStep::Contended { queued: false }));
+        r.observe(waiter, Cycles(6), lock(2, LockStep::Contended { queued: true }));
+        let m = r.finish(Cycles(9));
+        let stats = &m.locks[0];
+        assert_eq!(stats.waiting_in, [(vec![Op::Fault, Op::PamtGet], 1)].into());
+        assert_eq!(stats.held_in, [(vec![Op::PamtPut], 1)].into());
     }
 
     #[test]

@@ -21,6 +21,10 @@ pub struct SpanTree {
     nodes: Vec<Node>,
 }
 
+/// A path of the tree that recorded it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(super) struct PathId(usize);
+
 /// One path of a [`SpanTree`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SpanPath {
@@ -127,6 +131,16 @@ impl Spans {
         let parent = stack.last().map_or(ROOT, |open| open.node);
         let node = self.tree.child(parent, op);
         stack.push(Open { node, op, begun: now, children: 0 });
+    }
+
+    /// The innermost open path of a CPU.
+    pub(super) fn here(&self, cpu: CpuId) -> PathId {
+        PathId(self.open[usize::from(cpu.0)].last().map_or(ROOT, |open| open.node))
+    }
+
+    /// The operations of a path, from the outermost to the innermost.
+    pub(super) fn ops(&self, path: PathId) -> Vec<Op> {
+        self.tree.path(path.0).ops
     }
 
     pub(super) fn top(&self, cpu: CpuId) -> Option<Op> {

@@ -20,7 +20,8 @@ pub(super) fn section(page: &Page<'_>) -> Option<Section> {
     let rows: Vec<_> = rows.collect();
     let caption = format!(
         "Throughput in {}/s. Green: most work of the sound strategies. Grey: the floor, which takes no \
-         page pair. Yellow or red: invariants broke. Of several runs the median one by throughput is \
+         page pair. Yellow: known to be unsound, whether this run shows it or not. Red: invariants broke. \
+         Of several runs the median one by throughput is \
          shown, with the least and the most of all.",
         page.scenario.work_unit()
     );
@@ -35,6 +36,7 @@ fn class(cell: &Cell<'_>, winner: Option<&str>) -> &'static str {
     match cell.result().correctness.verdict {
         Verdict::Violations => "bad",
         Verdict::ExpectedViolations => "warn",
+        Verdict::Clean if cell.result().correctness.known_unsound => "warn",
         Verdict::Clean if winner == Some(cell.strategy()) => "winner",
         Verdict::Clean if cell.is_floor() => "floor",
         Verdict::Clean => "",

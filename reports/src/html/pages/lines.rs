@@ -1,10 +1,9 @@
 //! Cache bouncing: perf c2c's line table and Pareto with objects and fields in place of symbols.
 
-use super::{Page, below};
+use super::{Page, below, transfers};
 use crate::columns::{FIELD, LINE};
 use crate::html::block::{Block, Blocks, Section};
 use crate::html::table::{RowOf, TableView, without_zeroes};
-use crate::plot::Heat;
 use crate::scenario::Cell;
 use crate::schema::{LineCounts, LineRow, ObjectRow};
 
@@ -98,7 +97,7 @@ pub(super) fn section(page: &Page<'_>) -> Option<Section> {
     let mut blocks: Vec<Block> = by_object.map(Block::Table).into_iter().collect();
     blocks.extend(by_line.map(Block::Table));
     blocks.extend(pareto(page));
-    blocks.extend(page.scenario.cells.iter().filter_map(|cell| heat_map(page, cell)));
+    blocks.extend(page.scenario.cells.iter().filter_map(|cell| transfers::fold(page, cell)));
     Section::new(page.id("lines"), "Cache bouncing", blocks)
 }
 
@@ -143,29 +142,6 @@ fn cpus(ids: &[u32]) -> String {
         if first == last { first.to_string() } else { format!("{first}-{last}") }
     };
     runs.iter().map(show).collect::<Vec<_>>().join(",")
-}
-
-/// Transfers from CPU to CPU, all objects together.
-fn heat_map(page: &Page<'_>, cell: &Cell<'_>) -> Option<Block> {
-    let rows = cell.result().lines.values().flat_map(|object| &object.transfers);
-    let mut pairs = std::collections::BTreeMap::<(u32, u32), u64>::new();
-    for row in rows {
-        *pairs.entry((row.from_cpu, row.to_cpu)).or_default() += row.count;
-    }
-    let size = pairs.keys().map(|(from, to)| from.max(to) + 1).max()?;
-    let title = format!("Lines moved from CPU to CPU under {}", cell.strategy());
-    let heat = Heat {
-        title: title.clone(),
-        desc: "Darker is more; a square says its number.".into(),
-        rows: "CPU".into(),
-        columns: "CPU".into(),
-        size,
-        cells: pairs.into_iter().map(|((from, to), count)| (from, to, count)).collect(),
-    };
-    let id = page.id(&format!("heat-{}", cell.shown().0));
-    let figure =
-        Block::Figure { id, svg: heat.svg()?, caption: format!("{title}. {}", page.basis()) };
-    Some(Block::Fold { summary: title, inner: Blocks::new(vec![figure]) })
 }
 
 #[cfg(test)]

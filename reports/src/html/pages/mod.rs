@@ -9,14 +9,20 @@ mod memory;
 mod model;
 mod module;
 mod questions;
+mod rankings;
 mod scaling;
 mod tds;
 mod time;
+mod timeline;
+mod transfers;
+mod what_if;
 mod why;
 
 pub(super) use model::{machines, method, reproduce};
 pub(super) use questions::questions;
+pub(super) use rankings::rankings;
 pub(super) use scaling::scaling;
+pub(super) use what_if::what_if;
 
 use super::block::Section;
 use super::plots::Plots;
@@ -60,21 +66,39 @@ fn below(cell: &Cell<'_>, kind: &str, name: &str) -> String {
     format!("{}/{kind}/{}", pointer(cell), step(name))
 }
 
+/// How much a report shows of each scenario.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Detail {
+    /// Everything.
+    Full,
+    /// Who wins, why, the locks and what broke: a report over many scenarios is read by comparing them.
+    Brief,
+}
+
 /// All pages of a scenario.
-pub(super) fn sections(page: &Page<'_>, plots: &mut Plots) -> Vec<Section> {
-    [
+pub(super) fn sections(page: &Page<'_>, detail: Detail, plots: &mut Plots) -> Vec<Section> {
+    let brief = [
         comparison::section(page),
         why::section(page),
+        locks::section(page),
+        correctness::section(page),
+    ];
+    if detail == Detail::Brief {
+        return brief.into_iter().flatten().collect();
+    }
+    let [comparison, why, locks, correctness] = brief;
+    let pages = [
+        comparison,
+        why,
         latency::section(page, plots),
         time::section(page),
-        locks::section(page),
+        timeline::section(page),
+        locks,
         lines::section(page),
         module::section(page),
         tds::section(page),
         memory::section(page, plots),
-        correctness::section(page),
-    ]
-    .into_iter()
-    .flatten()
-    .collect()
+        correctness,
+    ];
+    pages.into_iter().flatten().collect()
 }

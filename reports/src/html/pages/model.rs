@@ -72,6 +72,9 @@ pub(in crate::html) fn method() -> Option<Section> {
     Section::new("method".into(), "Method", blocks)
 }
 
+/// Most commands that are not folded away.
+const UNFOLDED: usize = 24;
+
 /// The command behind each run.
 pub(in crate::html) fn reproduce(document: &Document) -> Option<Section> {
     let rows = document.runs.iter().enumerate().filter_map(|(index, run)| {
@@ -87,5 +90,13 @@ pub(in crate::html) fn reproduce(document: &Document) -> Option<Section> {
     let caption = "The command that repeats each run alone. The number is its index in the file.";
     let heads = ["run", "version", "time", "command"];
     let table = TableView::made("commands".into(), caption.into(), &heads, rows.collect());
-    Section::new("reproduce".into(), "Reproduce", table.map(Block::Table).into_iter().collect())
+    let rows = document.runs.len();
+    let block = table.map(|table| match rows {
+        0..=UNFOLDED => Block::Table(table),
+        _ => Block::Fold {
+            summary: format!("The commands of {rows} runs"),
+            inner: Blocks::new(vec![Block::Table(table)]),
+        },
+    });
+    Section::new("reproduce".into(), "Reproduce", block.into_iter().collect())
 }

@@ -63,10 +63,13 @@ fn out_of_order(
         origin: origin.to_owned(),
         line: lines.get(key).copied().unwrap_or(0),
         key: key.to_owned(),
-        other: place(origin, lines, other, others.inherited_from.as_deref()),
         problem: format!(
-            "{} against {}, accepted is {} to {}: {why}",
-            value.v, others.v, accepted.0, accepted.1
+            "{}: {} against {}, accepted is {} to {}: {why}",
+            place(origin, lines, other, others.inherited_from.as_deref()),
+            value.v,
+            others.v,
+            accepted.0,
+            accepted.1
         ),
         example: format!("{named} = {{ v = {}, kind = \"measured\", source = \"...\" }}", others.v),
     }
@@ -83,8 +86,7 @@ pub(super) fn unfit(origin: &str, lines: &Lines, unfit: Unfit) -> ProfileError {
         origin: origin.to_owned(),
         line: lines.get(&full(key)).copied().unwrap_or(0),
         key: full(key),
-        other: others.join(" and "),
-        problem: unfit.problem,
+        problem: format!("{}: {}", others.join(" and "), unfit.problem),
         example: unfit.example,
     }
 }

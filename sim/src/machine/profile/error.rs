@@ -50,7 +50,7 @@ pub enum ProfileError {
         hint: String,
     },
     /// Values that cannot all be true.
-    #[error("{origin}:{line}: `{key}` contradicts {other}: {problem}; for example: {example}")]
+    #[error("{origin}:{line}: `{key}` contradicts {problem}; for example: {example}")]
     Contradiction {
         /// File name or profile name.
         origin: String,
@@ -58,9 +58,7 @@ pub enum ProfileError {
         line: usize,
         /// The key to change.
         key: String,
-        /// What it contradicts, with the lines.
-        other: String,
-        /// How, with the accepted range.
+        /// What it contradicts, with the lines, and how, with the accepted range.
         problem: String,
         /// A line that would be accepted.
         example: String,

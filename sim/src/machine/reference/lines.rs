@@ -27,7 +27,7 @@ pub(super) enum Met {
     /// The home's memory.
     Dram(Distance),
     /// The only copy, in another core.
-    Owner { dirty: bool, distance: Distance },
+    Owner { core: u16, dirty: bool, distance: Distance },
     /// Clean copies in other cores, none here; the one that decides the latency is this far.
     Sharers(Distance),
     /// The line shared here, to be written.
@@ -366,7 +366,7 @@ impl Lines {
             (line.owner, line.dirty) = (None, false);
             line.llcs.insert(owner_llc);
             line.sharers.extend([owner, core]);
-            return (transfer, Met::Owner { dirty, distance });
+            return (transfer, Met::Owner { core: owner, dirty, distance });
         }
         if before.llcs.contains(&own_llc) {
             self.line(a).sharers.insert(core);
@@ -406,7 +406,7 @@ impl Lines {
         let out = if let Some(owner) = before.owner {
             let distance = self.topology.distance(owner, a.core).max(Distance::Llc);
             let transfer = self.by_home(memory, a, self.costs.own[distance as usize], distance);
-            (transfer, Met::Owner { dirty: before.dirty, distance })
+            (transfer, Met::Owner { core: owner, dirty: before.dirty, distance })
         } else if !before.sharers.is_empty() {
             let farthest = self.copies(&before.sharers, a.core).max();
             let distance = farthest.unwrap_or(Distance::Llc);

@@ -7,6 +7,7 @@ use pamt_strategies::units::{CpuId, LINE_BYTES};
 
 use super::super::access::line_of;
 use super::super::coherence::Want;
+use super::super::handed::Handed;
 use super::super::line_book::{LineRow, NamedOffset, ObjectRow, line_name, word_name};
 use super::super::memory::Memory;
 use super::super::stats::{LineCounters, OffsetRow};
@@ -22,7 +23,21 @@ pub(super) fn of(lines: &Lines, memory: &Memory, rows: usize) -> (Vec<ObjectRow>
             count(&mut counters, event);
             count_memory(&mut counters, event);
         }
-        ObjectRow { object: object.name.clone(), bytes: object.bytes, counters }
+        let mut handed = BTreeMap::<(CpuId, CpuId), u64>::new();
+        for event in log.iter().filter(|event| event.access.object as usize == id) {
+            if let Met::Owner { core, .. } = event.met
+                && core != event.access.core
+            {
+                *handed.entry((CpuId(core), CpuId(event.access.core))).or_default() += 1;
+            }
+        }
+        let handed = handed.into_iter().map(|((from, to), count)| Handed { from, to, count });
+        ObjectRow {
+            object: object.name.clone(),
+            bytes: object.bytes,
+            counters,
+            handed: handed.collect(),
+        }
     };
     let objects = memory.objects().iter().enumerate().map(object).collect();
     let mut by_line: BTreeMap<u64, Vec<&Event>> = BTreeMap::new();
@@ -34,7 +49,12 @@ pub(super) fn of(lines: &Lines, memory: &Memory, rows: usize) -> (Vec<ObjectRow>
         by_line.into_iter().map(|entry| (entry.0, row(entry))).collect();
     shared.retain(|(_, row)| row.counters.transfers() > 0);
     shared.sort_by_key(|(line, row)| (Reverse(row.counters.transfers()), *line));
-    shared.truncate(rows);
+    let mut seen = BTreeSet::new();
+    let mut place = 0..;
+    shared.retain(|(_, row)| {
+        let first = seen.insert(row.object.clone());
+        place.next().is_some_and(|place| place < rows) || first
+    });
     (objects, shared.into_iter().map(|(_, row)| row).collect())
 }
 
@@ -63,13 +83,13 @@ fn count(counters: &mut LineCounters, event: &Event) {
         Met::L1 => &mut counters.l1_hits,
         Met::L2 => &mut counters.l2_hits,
         Met::Llc => &mut counters.llc_hits,
-        Met::Owner { dirty: true, distance } => match (write, remote(distance)) {
+        Met::Owner { dirty: true, distance, .. } => match (write, remote(distance)) {
             (false, false) => &mut counters.hitm_local,
             (false, true) => &mut counters.hitm_remote,
             (true, false) => &mut counters.rfo_hitm_local,
             (true, true) => &mut counters.rfo_hitm_remote,
         },
-        Met::Owner { dirty: false, distance } | Met::Sharers(distance) if !write => {
+        Met::Owner { dirty: false, distance, .. } | Met::Sharers(distance) if !write => {
             match remote(distance) {
                 false => &mut counters.forward_local,
                 true => &mut counters.forward_remote,

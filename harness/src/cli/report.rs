@@ -18,7 +18,7 @@ pub(super) struct ReportArgs {
     #[arg(required = true, value_name = "RESULT")]
     results: Vec<PathBuf>,
     /// Where to write; the ending says the form: .html, .json, .csv, .md, .txt, or an export
-    /// (.c2c, .lockstat, .folded, .speedscope.json, .hgrm, .mail.txt)
+    /// (.c2c, .lockstat, .folded, .speedscope.json, .hgrm, .mail.txt, .svg)
     #[arg(short, long, value_name = "FILE")]
     output: PathBuf,
 }

@@ -30,9 +30,9 @@ pub struct Ranges {
     pub ranges: Vec<Range>,
 }
 
-const WIDTH: u32 = 720;
-const NAMES: u32 = 230;
-const VALUES: u32 = 190;
+const WIDTH: u32 = 760;
+const NAMES: u32 = 300;
+const VALUES: u32 = 160;
 const ROW: u32 = 22;
 
 impl Ranges {
@@ -106,9 +106,9 @@ mod tests {
         };
         let plot = |ranges| Ranges { title: "t".into(), desc: "d".into(), ranges };
         let text = plot(vec![range(5.0, 10.0)]).svg().expect("a range");
-        assert!(text.contains("M380.0 19H530.0"), "half of 300 from 230: {text}");
+        assert!(text.contains("M450.0 19H600.0"), "half of 300 from 300: {text}");
         let text = plot(vec![range(-10.0, -5.0)]).svg().expect("a range");
-        assert!(text.contains("M230.0 19H380.0"), "{text}");
+        assert!(text.contains("M300.0 19H450.0"), "{text}");
         assert!(plot(Vec::new()).svg().is_none());
     }
 }

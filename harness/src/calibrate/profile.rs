@@ -194,6 +194,12 @@ impl Values<'_> {
         if let Some(forward) = of(|costs| costs.forward) {
             let source = "walk over 64 lines that the other CPU has flushed and read again";
             self.measured(&format!("forward_{name}_ns"), forward, source);
+            let full = "coherence.shared_occupancy_ns";
+            let busy_longer = self.base.value(full).is_ok_and(|base| base.v > forward.median);
+            if name == "llc" && busy_longer {
+                let source = "no longer than the transfer itself takes, up to the base's";
+                self.between("shared_occupancy_ns", full, forward, source);
+            }
         }
         if let Some(upgrade) = of(|costs| costs.upgrade) {
             let lock = calibration.instructions.lock_add.median;

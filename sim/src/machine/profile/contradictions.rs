@@ -25,14 +25,17 @@ const BUSY: &str = "a line cannot be busy for longer than its transfer takes";
 const FARTHER: &str = "what is farther away is not nearer in time";
 
 /// Refuses values that are out of order. Only pairs are looked at of which the file gives one: a base's own
-/// are not its author's.
+/// are not its author's, and neither are a base's distances that this machine does not have.
 pub(super) fn check_order(
     profile: &Profile,
     origin: &str,
     lines: &Lines,
 ) -> Result<(), ProfileError> {
     for (low, high, why) in ORDERED {
-        let given = lines.contains_key(*low) || lines.contains_key(*high);
+        let given = [low, high].iter().any(|key| lines.contains_key(**key));
+        if [low, high].iter().any(|key| !lines.contains_key(**key) && !has_distance(profile, key)) {
+            continue;
+        }
         let (Some(lower), Some(higher)) = (profile.values.get(*low), profile.values.get(*high))
         else {
             continue;
@@ -42,6 +45,12 @@ pub(super) fn check_order(
         }
     }
     Ok(())
+}
+
+/// Whether the machine has the distance that a key is of.
+fn has_distance(profile: &Profile, key: &str) -> bool {
+    let between_sockets = ["_near_", "_far_"].iter().any(|distance| key.contains(distance));
+    profile.topology.sockets > 1 || !between_sockets
 }
 
 /// Blames a key that the file itself gives.
@@ -124,6 +133,15 @@ mod tests {
             &["x.toml:6: `coherence.rmw_occupancy_ns`", "`coherence.c2c_llc_ns` (of spr-2s)"],
         );
         names(&text, &["400 against 81", "accepted is 0.5 to 81", "rmw_occupancy_ns = { v = 81"]);
+    }
+
+    #[test]
+    fn a_distance_that_the_machine_lacks_contradicts_nothing() {
+        let far = "[memory]\ndram_local_ns = { v = 400, kind = \"measured\", source = \"s\" }\n";
+        let one = "[topology]\nsockets = 1\ndies_per_socket = 1\nllcs_per_die = 1\ncores_per_llc = 2\n\
+                   threads_per_core = 1\nllc = \"socket\"\nsource = \"s\"\n";
+        assert!(error(far).contains("`memory.dram_near_ns` (of spr-2s)"));
+        Profile::parse(&format!("{HEAD}{one}{far}"), "x.toml").expect("one socket has one memory");
     }
 
     #[test]

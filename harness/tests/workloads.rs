@@ -266,8 +266,10 @@ fn scattered_memory_costs_pairs_and_2m_regions() {
         let run =
             result("global", "ageing", &[("ageing", ageing), ("lives", "3"), ("stay", "1ms")]);
         assert_eq!(run.correctness.verdict, Verdict::Clean, "{:?}", run.correctness);
-        let last = *run.memory.samples.last().expect("a sample for each life");
-        (last.pamt_pages as f64 / last.pamt_pages_least.expect("known") as f64, run.memory)
+        let censuses = run.memory.samples.iter().rev();
+        let last = censuses.map(|sample| Some((sample.pamt_pages, sample.pamt_pages_least?)));
+        let (pages, least) = last.flatten().next().expect("a census for each life");
+        (pages as f64 / least as f64, run.memory)
     };
     let (fresh, _) = aged("0");
     let (old, memory) = aged("0.9");

@@ -204,7 +204,7 @@ impl<'a> Standings<'a> {
     }
 
     fn scenario_table(&self, text: &mut String, name: &str, scenario: &Scenario) {
-        let heads: Vec<String> = shown().map(Column::full_header).collect();
+        let heads: Vec<String> = shown().map(|column| column.header.to_owned()).collect();
         let _ = writeln!(
             text,
             "\n### {name}\n\n| strategy | ratio | 90 % of seeds | {} |",

@@ -63,6 +63,21 @@ pub fn undrawn(document: &Document) -> Vec<Scenario<'_>> {
 }
 
 impl<'a> Scenario<'a> {
+    /// What a reader of its numbers must know, each sentence once.
+    #[must_use]
+    pub fn notes(&self) -> Vec<&'a str> {
+        let mut notes: Vec<&str> = Vec::new();
+        for (_, run) in self.cells.iter().flat_map(|cell| &cell.runs) {
+            let partial = run.result.partial.then_some("cut short: the figures cover a part");
+            for note in run.result.notes.iter().map(String::as_str).chain(partial) {
+                if !notes.contains(&note) {
+                    notes.push(note);
+                }
+            }
+        }
+        notes
+    }
+
     /// The experiment of its first run, for what all its runs share.
     #[must_use]
     pub fn experiment(&self) -> &'a Experiment {

@@ -163,3 +163,11 @@ fn a_result_of_an_older_version_stands_beside_one_of_this_version() {
     assert_eq!((merged.runs.len(), merged.schema_version), (runs, SCHEMA_VERSION));
     assert!(render(&inputs, &[]).contains(&format!("from {} files", inputs.len())));
 }
+
+#[test]
+fn what_a_reader_must_know_stands_on_the_page() {
+    let mut document = fixture::document();
+    document.runs[0].result.notes = vec!["made of glass".into()];
+    let page = render(&[Input { name: "r.json".into(), document }], &[]);
+    assert!(page.contains("Note: made of glass"));
+}

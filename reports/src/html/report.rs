@@ -86,11 +86,12 @@ pub fn render(inputs: &[Input], skipped: &[Skipped]) -> String {
 fn view(index: usize, scenario: &Scenario<'_>, detail: Detail, plots: &mut Plots) -> ScenarioView {
     let id = format!("s{index}");
     let e = scenario.experiment();
+    let notes = scenario.notes().into_iter().map(|note| format!("Note: {note}"));
     ScenarioView {
         short: short(e),
         setting: scenario.title(),
         world: scenario.world().name(),
-        sentences: conclude(scenario),
+        sentences: conclude(scenario).into_iter().chain(notes).collect(),
         sections: pages::sections(&Page { scenario, id: &id }, detail, plots),
         id,
     }

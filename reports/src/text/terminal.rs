@@ -135,16 +135,7 @@ impl Page {
     }
 
     fn notes(&mut self, scenario: &Scenario<'_>) {
-        let mut notes: Vec<&str> = Vec::new();
-        for (_, run) in scenario.cells.iter().flat_map(|cell| &cell.runs) {
-            let partial = run.result.partial.then_some("cut short: the figures cover a part");
-            for note in run.result.notes.iter().map(String::as_str).chain(partial) {
-                if !notes.contains(&note) {
-                    notes.push(note);
-                }
-            }
-        }
-        for note in notes {
+        for note in scenario.notes() {
             self.wrapped(&format!("note: {note}"), "      ", Emphasis::None);
         }
     }

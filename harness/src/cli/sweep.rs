@@ -388,6 +388,9 @@ fn merge(args: &CollectArgs) -> Result<Exit, CliError> {
     }
     if let Some(standings) = watch.standings {
         write_and_show(&args.folder.join("strategies.md"), &standings.to_markdown())?;
+        if let Some(draws) = standings.draws_to_markdown() {
+            write_and_show(&args.folder.join("draws.md"), &draws)?;
+        }
     }
     say(&merged.failed, &merged.missing)?;
     anstream::eprintln!("{} results in {}", merged.merged, path.display());

@@ -46,7 +46,7 @@ pub struct Plan {
     /// Published figures. The experiments are then run undrawn, too.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub published: Option<Published>,
-    /// How the strategies stand against one of them, in the runs that are not drawn.
+    /// How the strategies stand against one of them. The experiments are then run undrawn, too.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub standing: Option<Standing>,
 }

@@ -17,6 +17,7 @@ pub(crate) mod global_rw;
 pub(crate) mod kick_lock;
 pub(crate) mod lazy;
 pub(crate) mod parked;
+mod parking;
 pub(crate) mod per_2m;
 pub(crate) mod prealloc;
 mod refcounts;

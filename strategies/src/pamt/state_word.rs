@@ -1,28 +1,35 @@
-//! No lock: the refcount of a region is a state machine.
+//! No lock: the refcount of a region is a state machine, and each step of it is one LOCK XADD.
 //!
-//! | word | state |
-//! |---|---|
-//! | 0 | *absent*: no pair |
-//! | 1 to 2^29 - 1 | that many pages in use |
-//! | `PARKED` | pair in place, no page in use |
-//! | `TRANSIT` | one CPU is in PAMT.ADD or PAMT.REMOVE for this region |
+//! A word holds a count of pages and two flags:
 //!
-//! Who moves a word from absent to *transit* does the PAMT.ADD and stores the count; everybody else
-//! who wants the region meanwhile waits for that store. Who takes the last page away moves the word to
-//! *parked* or to *transit*, and in the latter case does the PAMT.REMOVE and stores 0. All other steps
-//! are one CAS. So only callers of the same region ever wait for each other, a run of pages costs one
-//! CAS, and no pair is taken for nothing except by a CPU that loses the race for *transit*.
+//! | flags | count | state |
+//! |---|---|---|
+//! | none | 0 | *absent*: no pair |
+//! | none | n | absent, and n pages wait for the pair |
+//! | `PRESENT` | n | the pair is in place for n pages |
+//! | `PRESENT` | 0 | *parked*: the pair is in place, no page in use |
+//! | `TRANSIT` | n | one CPU is in PAMT.ADD or PAMT.REMOVE for this region; n pages wait for it |
+//!
+//! A get adds its pages first and looks then: if the pair was there, it stays, because only a count of 0
+//! lets it go, and the get is over after one RMW. Upstream's `atomic_inc_not_zero()` loads first, so that
+//! a line that another CPU holds crosses twice, and its CAS fails whenever somebody is faster. A put
+//! takes its pages off; if none is left it moves the word by CAS from parked to *transit*, unless
+//! somebody has come back in between, and does the PAMT.REMOVE. A get that finds neither pair nor
+//! transit moves the word to transit, by CAS, and does the PAMT.ADD; others wait for the end of it, their
+//! pages counted already. So only callers of the same region ever wait for each other, a run of pages
+//! costs one RMW, and no pair is taken for nothing except by a CPU that loses the race for *transit*.
 //!
 //! # Parking
-//! A parked region enters a ring of its CPU and leaves it when as many others have come after it; only
-//! then its pair is removed, unless somebody has got it back. That takes out the thrash of a region
-//! whose count moves between 1 and 0, and bounds how many pairs (and 2M regions that cannot be mapped
-//! as such) are kept: ring length times CPUs. Rings are drained when a TD goes and at quiesce.
+//! With [`Parking`], the last put leaves the word parked and enters the region into the ring of its CPU;
+//! only when the region leaves the ring its pair is removed, unless somebody has got it back. That
+//! takes out the thrash of a region whose count moves between 1 and 0, and bounds how many pairs (and
+//! 2M regions that cannot be mapped as such) are kept. Rings are drained when a TD goes and at quiesce.
 //!
 //! A PAMT.REMOVE that fails leaves its region parked. So a put never fails; the next get finds the
 //! pair, or quiesce removes it.
 
 use super::busy::OnBusy;
+use super::parking::Parking;
 use super::steps;
 use super::{DemoteCall, Env, PamtCache, PamtError, Strategy};
 use crate::locks::Attempt;
@@ -31,25 +38,25 @@ use crate::measure::{
     ViolationKind,
 };
 use crate::module::{Regs, Status};
-use crate::platform::{Home, Ordering, Place, Platform, Section, Until, Words};
+use crate::platform::{Ordering, Place, Platform, Section, Until, Words};
 use crate::registry::StrategyParams;
 use crate::units::{PAGES_PER_REGION, Pfn, Region};
 
 const ABSENT: u32 = 0;
-const PARKED: u32 = 1 << 29;
+/// The module has a pair for the region, and it stays while the count is not 0.
+const PRESENT: u32 = 1 << 29;
+/// A CPU is in PAMT.ADD or PAMT.REMOVE.
 const TRANSIT: u32 = 1 << 30;
-/// Words of a CPU's ring record, the cursor's line apart.
-const LINE_WORDS: usize = 16;
+const COUNT: u32 = PRESENT - 1;
+/// The word of a region that holds a pair for no page.
+const PARKED: u32 = PRESENT;
 
 pub(super) struct StateWord<P: Platform> {
     words: P::Words<u32>,
     /// Transitions are reported as a lock a region, so that waits compare with those of real locks.
     class: LockClassId,
     on_busy: OnBusy<P>,
-    /// Slots of region + 1, `park` a CPU.
-    ring: P::Words<u32>,
-    cursors: P::Words<u32>,
-    park: usize,
+    parking: Parking<P>,
 }
 
 impl<P: Platform> StateWord<P> {
@@ -64,57 +71,55 @@ impl<P: Platform> StateWord<P> {
             kind: LockKind::Spinlock,
             instances: params.regions,
         };
-        let cpus = P::cpu_count(build);
-        let record = park.next_multiple_of(LINE_WORDS);
         let words = Place::packed("pamt_refcounts", params.regions).home(params.home);
-        let ring = Place::packed("pamt_parked", cpus * record)
-            .record(record as u32 * 4, &[])
-            .home(Home::PerCpu);
-        let cursors = Place::padded("pamt_parked_cursor", if park == 0 { 0 } else { cpus });
         Self {
             words: P::words(build, words),
             class: P::lock_class(build, class),
             on_busy,
-            ring: P::words(build, ring),
-            cursors: P::words(build, cursors.home(Home::PerCpu).private()),
-            park,
+            parking: Parking::new(build, park),
         }
     }
 
-    fn step(&self, cpu: &P::Cpu, region: Region, from: u32, to: u32) -> Result<(), u32> {
-        let order = (Ordering::AcqRel, Ordering::Acquire);
-        self.words
-            .compare_exchange(cpu, region.0 as usize, from, to, order.0, order.1)
-            .map(|_| changed::<P>(cpu, region, from, to))
-    }
-
-    fn read(&self, cpu: &P::Cpu, region: Region) -> u32 {
-        self.words.load(cpu, region.0 as usize, Ordering::Acquire)
+    /// Adds `by` to the word, in the sense of two's complement; returns what it was.
+    fn add(&self, cpu: &P::Cpu, region: Region, by: u32) -> u32 {
+        let old = self.words.fetch_add(cpu, region.0 as usize, by, Ordering::AcqRel);
+        let new = old.wrapping_add(by);
+        if (old ^ new) & COUNT != 0 {
+            let counts = Chronicle::Refcount(old & COUNT, new & COUNT);
+            P::observe(cpu, Observation::Chronicle(region, counts));
+        }
+        old
     }
 
     fn attempt<'a>(&self, cpu: &'a P::Cpu, region: Region) -> Attempt<'a, P> {
         Attempt::new(cpu, self.class, region.0 as usize, false, region)
     }
 
-    /// Absent or parked to transit; preemption stays off until [`Self::leave_transit`].
-    fn enter_transit(&self, cpu: &P::Cpu, region: Region, from: u32) -> Result<(), u32> {
+    /// From `seen` without a pair to transit with the same count, or from parked to transit; preemption
+    /// stays off until [`Self::leave_transit`].
+    ///
+    /// # Errors
+    /// The word, if it was another.
+    fn enter_transit(&self, cpu: &P::Cpu, region: Region, seen: u32) -> Result<(), u32> {
         P::enter(cpu, Section::PreemptOff);
         let attempt = self.attempt(cpu, region);
         attempt.report(LockStep::Request);
-        let outcome = self.step(cpu, region, from, TRANSIT);
+        let (to, order) = (seen & COUNT | TRANSIT, (Ordering::AcqRel, Ordering::Acquire));
+        let outcome =
+            self.words.compare_exchange(cpu, region.0 as usize, seen, to, order.0, order.1);
         if outcome.is_ok() {
             attempt.report(LockStep::Acquired);
         } else {
             attempt.report(LockStep::Abandoned);
             P::leave(cpu, Section::PreemptOff);
         }
-        outcome
+        outcome.map(|_| ())
     }
 
+    /// From transit to a word with the flags `to`; pages that wait stay counted.
     fn leave_transit(&self, cpu: &P::Cpu, region: Region, to: u32) {
         self.attempt(cpu, region).report(LockStep::Released);
-        changed::<P>(cpu, region, TRANSIT, to);
-        self.words.store(cpu, region.0 as usize, to, Ordering::Release);
+        self.add(cpu, region, to.wrapping_sub(TRANSIT));
         P::leave(cpu, Section::PreemptOff);
     }
 
@@ -123,31 +128,11 @@ impl<P: Platform> StateWord<P> {
         let attempt = self.attempt(cpu, region);
         attempt.report(LockStep::Request);
         attempt.contended(false);
-        let over = Until::ne(u64::from(TRANSIT));
+        let over = Until::bits_eq(u64::from(TRANSIT), 0);
         let word = self.words.spin_until(cpu, region.0 as usize, over, Ordering::Acquire);
         attempt.report(LockStep::Acquired);
         attempt.report(LockStep::Released);
         word
-    }
-
-    /// Counts `pages` up in a region that has a pair; `None` if it is absent.
-    fn count_up(&self, cpu: &P::Cpu, region: Region, pages: u32) -> Option<()> {
-        let mut seen = self.read(cpu, region);
-        loop {
-            let to = match seen {
-                ABSENT => return None,
-                TRANSIT => {
-                    seen = steps::span::<P, _>(cpu, Op::PamtGetSlow, || self.wait(cpu, region));
-                    continue;
-                }
-                PARKED => pages,
-                count => count + pages,
-            };
-            match self.step(cpu, region, seen, to) {
-                Ok(()) => return Some(()),
-                Err(found) => seen = found,
-            }
-        }
     }
 
     fn get_pages(
@@ -156,12 +141,33 @@ impl<P: Platform> StateWord<P> {
         env: &Env<'_, P>,
         region: Region,
         pages: u32,
+        cache: Option<&mut PamtCache>,
+    ) -> Result<(), PamtError> {
+        let old = self.add(cpu, region, pages);
+        if old & PRESENT != 0 {
+            return Ok(());
+        }
+        let got = self.get_slow(cpu, env, region, old.wrapping_add(pages), cache);
+        if got.is_err() {
+            self.put_pages(cpu, env, region, pages);
+        }
+        got
+    }
+
+    /// The pages are counted, but `word` had no pair.
+    fn get_slow(
+        &self,
+        cpu: &P::Cpu,
+        env: &Env<'_, P>,
+        region: Region,
+        mut word: u32,
         mut cache: Option<&mut PamtCache>,
     ) -> Result<(), PamtError> {
         let mut pair = None;
-        loop {
-            if self.count_up(cpu, region, pages).is_some() {
-                break;
+        while word & PRESENT == 0 {
+            if word & TRANSIT != 0 {
+                word = steps::span::<P, _>(cpu, Op::PamtGetSlow, || self.wait(cpu, region));
+                continue;
             }
             // The pair comes first: nothing may sleep in transit.
             let ready = match pair {
@@ -172,13 +178,14 @@ impl<P: Platform> StateWord<P> {
                 }
             };
             pair = Some(ready);
-            if self.enter_transit(cpu, region, ABSENT).is_err() {
+            if let Err(found) = self.enter_transit(cpu, region, word) {
+                word = found;
                 continue;
             }
             let added = steps::span::<P, _>(cpu, Op::PamtGetSlow, || {
                 let add = || steps::add(cpu, env, region, ready);
                 let added = self.on_busy.call(cpu, Op::PamtGet, region, add);
-                self.leave_transit(cpu, region, if added.is_ok() { pages } else { ABSENT });
+                self.leave_transit(cpu, region, if added.is_ok() { PRESENT } else { ABSENT });
                 added
             });
             if added.is_err() {
@@ -192,99 +199,71 @@ impl<P: Platform> StateWord<P> {
         Ok(())
     }
 
-    fn put_pages(&self, cpu: &P::Cpu, env: &Env<'_, P>, region: Region, pages: u32) -> Last {
-        let mut seen = self.read(cpu, region);
-        loop {
-            if seen >= PARKED || seen < pages {
-                below_zero::<P>(cpu, region, seen, pages);
-                return Last::No;
-            }
-            if seen == pages && self.park == 0 {
-                match self.enter_transit(cpu, region, seen) {
-                    Ok(()) => return self.remove(cpu, env, region),
-                    Err(found) => seen = found,
-                }
-                continue;
-            }
-            let to = if seen == pages { PARKED } else { seen - pages };
-            match self.step(cpu, region, seen, to) {
-                Ok(()) if to == PARKED => return Last::Parked,
-                Ok(()) => return Last::No,
-                Err(found) => seen = found,
-            }
+    fn put_pages(&self, cpu: &P::Cpu, env: &Env<'_, P>, region: Region, pages: u32) {
+        let old = self.add(cpu, region, pages.wrapping_neg());
+        if old & COUNT < pages {
+            // Undone, so that one surplus put is one violation and not a region lost for good.
+            self.add(cpu, region, pages);
+            return out_of_range::<P>(cpu, region, old, pages);
         }
+        if old != PRESENT + pages {
+            return;
+        }
+        // What the module does not give back stays parked, for the next get or for quiesce.
+        let _kept = if self.parking.is_off() {
+            self.remove_parked(cpu, env, region)
+        } else {
+            let oldest = self.parking.push(cpu, region);
+            oldest.map_or(Ok(()), |region| self.evict(cpu, env, region))
+        };
     }
 
-    /// In transit: gives the pair back, or leaves the region parked.
-    fn remove(&self, cpu: &P::Cpu, env: &Env<'_, P>, region: Region) -> Last {
+    /// Removes the pair of `region` if it is parked, without taking the line of one that is not.
+    fn evict(&self, cpu: &P::Cpu, env: &Env<'_, P>, region: Region) -> Result<(), Status> {
+        if self.words.load(cpu, region.0 as usize, Ordering::SeqCst) != PARKED {
+            return Ok(());
+        }
+        self.remove_parked(cpu, env, region)
+    }
+
+    /// From parked through transit to absent, unless somebody has come back.
+    fn remove_parked(
+        &self,
+        cpu: &P::Cpu,
+        env: &Env<'_, P>,
+        region: Region,
+    ) -> Result<(), Status> {
+        if self.enter_transit(cpu, region, PARKED).is_err() {
+            return Ok(());
+        }
         let removed = steps::span::<P, _>(cpu, Op::PamtPutSlow, || {
             let remove = || steps::remove(cpu, env, region);
             let removed = self.on_busy.call(cpu, Op::PamtPut, region, remove);
-            self.leave_transit(cpu, region, if removed.is_ok() { ABSENT } else { PARKED });
+            self.leave_transit(cpu, region, if removed.is_ok() { ABSENT } else { PRESENT });
             removed
         });
-        match removed {
-            Ok(pair) => {
-                steps::free(cpu, env, pair);
-                Last::Removed
-            }
-            Err(status) => Last::Kept(status),
-        }
-    }
-
-    /// Removes the pair of `region` if it is parked.
-    fn evict(&self, cpu: &P::Cpu, env: &Env<'_, P>, region: Region) -> Last {
-        if self.read(cpu, region) == PARKED && self.enter_transit(cpu, region, PARKED).is_ok() {
-            return self.remove(cpu, env, region);
-        }
-        Last::No
-    }
-
-    /// Puts a parked region into this CPU's ring; the one that has been there longest must go.
-    fn push(&self, cpu: &P::Cpu, env: &Env<'_, P>, region: Region) {
-        let mine = usize::from(P::cpu(cpu).0);
-        let cursor = self.cursors.load(cpu, mine, Ordering::Relaxed) as usize;
-        let next = (cursor + 1) % self.park;
-        self.cursors.store(cpu, mine, next as u32, Ordering::Relaxed);
-        let slot = mine * self.park.next_multiple_of(LINE_WORDS) + cursor;
-        let oldest = self.ring.swap(cpu, slot, region.0 + 1, Ordering::AcqRel);
-        if oldest > 0 {
-            self.evict(cpu, env, Region(oldest - 1));
-        }
+        removed.map(|pair| steps::free(cpu, env, pair))
     }
 
     /// Empties all rings.
     fn drain(&self, cpu: &P::Cpu, env: &Env<'_, P>) {
-        for slot in 0..self.ring.len() {
-            if self.ring.load(cpu, slot, Ordering::Relaxed) > 0 {
-                let region = self.ring.swap(cpu, slot, 0, Ordering::AcqRel);
-                if region > 0 {
-                    self.evict(cpu, env, Region(region - 1));
-                }
-            }
+        self.parking.drain(cpu, |region| {
+            // As in a put.
+            let _kept = self.evict(cpu, env, region);
+        });
+    }
+
+    /// Moves the word from one state to another that no get or put leads to.
+    fn convert(&self, cpu: &P::Cpu, region: Region, from: u32, to: u32) {
+        let found = self.add(cpu, region, to.wrapping_sub(from));
+        if found != from {
+            out_of_range::<P>(cpu, region, found, from & COUNT);
         }
     }
 }
 
-/// What a put came to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Last {
-    /// Pages are left.
-    No,
-    /// It was the last; the pair stays for now.
-    Parked,
-    /// It was the last; the pair is gone.
-    Removed,
-    /// It was the last; the module did not give the pair back, and the region stays parked.
-    Kept(Status),
-}
-
-fn changed<P: Platform>(cpu: &P::Cpu, region: Region, from: u32, to: u32) {
-    P::observe(cpu, Observation::Chronicle(region, Chronicle::Refcount(from, to)));
-}
-
-fn below_zero<P: Platform>(cpu: &P::Cpu, region: Region, word: u32, pages: u32) {
-    let detail = format!("a put of {pages} pages of region {region} found its state at {word:#x}");
+fn out_of_range<P: Platform>(cpu: &P::Cpu, region: Region, word: u32, pages: u32) {
+    let detail = format!("{pages} pages of region {region} were to go, its state was {word:#x}");
     let (kind, region) = (ViolationKind::RefcountRange, Some(region));
     P::observe(cpu, Observation::Violation(Violation { kind, region, detail }));
 }
@@ -324,11 +303,7 @@ impl<P: Platform> Strategy<P> for StateWord<P> {
         pages: u32,
     ) -> Result<(), PamtError> {
         let region = first.region();
-        steps::put_span::<P, _>(cpu, first, || {
-            if self.put_pages(cpu, env, region, pages) == Last::Parked {
-                self.push(cpu, env, region);
-            }
-        });
+        steps::put_span::<P, _>(cpu, first, || self.put_pages(cpu, env, region, pages));
         Ok(())
     }
 
@@ -361,22 +336,15 @@ impl<P: Platform> Strategy<P> for StateWord<P> {
     }
 
     fn demoted(&self, cpu: &P::Cpu, region: Region) {
-        let pages = PAGES_PER_REGION as u32;
-        if let Err(found) = self.step(cpu, region, ABSENT, pages) {
-            below_zero::<P>(cpu, region, found, 0);
-        }
+        self.convert(cpu, region, ABSENT, PRESENT + PAGES_PER_REGION as u32);
     }
 
     fn promoted(&self, cpu: &P::Cpu, region: Region) {
-        let pages = PAGES_PER_REGION as u32;
-        if let Err(found) = self.step(cpu, region, pages, ABSENT) {
-            below_zero::<P>(cpu, region, found, pages);
-        }
+        self.convert(cpu, region, PRESENT + PAGES_PER_REGION as u32, ABSENT);
     }
 
     fn before_2m(&self, cpu: &P::Cpu, env: &Env<'_, P>, region: Region) -> Result<(), PamtError> {
-        self.evict(cpu, env, region);
-        Ok(())
+        self.evict(cpu, env, region).map_err(PamtError::Module)
     }
 
     fn quiesce(&self, cpu: &P::Cpu, env: &Env<'_, P>) -> Result<(), PamtError> {
@@ -384,7 +352,7 @@ impl<P: Platform> Strategy<P> for StateWord<P> {
         let parked = Until::eq(u64::from(PARKED));
         let (mut from, mut outcome) = (0, Ok(()));
         while let Some(found) = self.words.scan(cpu, from..self.words.len(), 1, parked) {
-            if let Last::Kept(status) = self.evict(cpu, env, Region(found as u32)) {
+            if let Err(status) = self.evict(cpu, env, Region(found as u32)) {
                 outcome = Err(PamtError::Module(status));
             }
             from = found + 1;
@@ -393,12 +361,10 @@ impl<P: Platform> Strategy<P> for StateWord<P> {
     }
 
     fn peek_refcount(&self, cpu: &P::Cpu, region: Region) -> Option<u64> {
-        let word = self.words.peek(cpu, region.0 as usize);
-        Some(u64::from(if word < PARKED { word } else { 0 }))
+        Some(u64::from(self.words.peek(cpu, region.0 as usize) & COUNT))
     }
 
     fn memory_bytes(&self) -> u64 {
-        let words = (self.words.len() + self.ring.len()) as u64;
-        4 * words + 64 * self.cursors.len() as u64 + self.on_busy.bytes()
+        4 * self.words.len() as u64 + self.parking.bytes() + self.on_busy.bytes()
     }
 }

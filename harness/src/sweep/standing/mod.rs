@@ -4,9 +4,12 @@
 //! ratio of a strategy to the one that it is measured against is the geometric mean over the seeds, its
 //! interval what nine of ten seeds give. Over the scenarios there is then the geometric mean, the worst
 //! ratio, and how far the strategy stays behind the best one that is sound there. The module in static
-//! mode is the floor, not a competitor; neither is a strategy whose violations are known.
+//! mode is the floor, not a competitor; neither is a strategy whose violations are known. Where the plan
+//! draws the machine's uncertain values, `draws` says how often that order holds.
 
-use std::collections::BTreeMap;
+mod draws;
+
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
 use pamt_reports::columns::{self, Column, Direction, RUN};
@@ -18,8 +21,8 @@ use pamt_strategies::registry::{ModuleMode, StrategyInfo, StrategySpec, Verdict}
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::job::Job;
-use super::uncertainty::scenario;
+use crate::sweep::job::Job;
+use crate::sweep::uncertainty::scenario;
 
 /// What strategies are measured by.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -28,7 +31,7 @@ pub struct Standing {
     /// The strategy that the others are measured against.
     pub against: String,
     /// The metric, as a path in the result.
-    #[serde(default = "super::plan::throughput")]
+    #[serde(default = "crate::sweep::plan::throughput")]
     pub metric: String,
 }
 
@@ -56,11 +59,15 @@ struct Cell {
 /// Figures of one scenario by strategy.
 type Scenario = BTreeMap<String, Cell>;
 
+/// All scenarios by name.
+type Scenarios = BTreeMap<String, Scenario>;
+
 /// Gathers figures run by run.
 #[derive(Debug)]
 pub struct Standings<'a> {
     standing: &'a Standing,
-    scenarios: BTreeMap<String, Scenario>,
+    scenarios: Scenarios,
+    draws: BTreeMap<u32, Scenarios>,
 }
 
 /// A strategy's ratio to another over the seeds that both have; above 1 is better.
@@ -90,15 +97,19 @@ impl<'a> Standings<'a> {
     /// Nothing gathered yet.
     #[must_use]
     pub fn new(standing: &'a Standing) -> Self {
-        Self { standing, scenarios: BTreeMap::new() }
+        Self { standing, scenarios: Scenarios::new(), draws: BTreeMap::new() }
     }
 
-    /// Adds a run; drawn runs and runs without the metric are left out.
+    /// Adds a run; one without the metric is left out.
     pub fn add(&mut self, job: &Job, run: &Run) {
         let metrics = metrics_of(&run.result);
-        let (None, Some(value)) = (job.draw, metrics.get(&self.standing.metric)) else { return };
-        let name = scenario(&run.experiment, &job.experiment, &std::collections::BTreeSet::new());
-        let strategies = self.scenarios.entry(name).or_default();
+        let Some(value) = metrics.get(&self.standing.metric) else { return };
+        let name = scenario(&run.experiment, &job.experiment, &BTreeSet::new());
+        let scenarios = match job.draw {
+            None => &mut self.scenarios,
+            Some(draw) => self.draws.entry(draw).or_default(),
+        };
+        let strategies = scenarios.entry(name).or_default();
         let cell = strategies.entry(run.experiment.strategy.clone()).or_default();
         cell.by_seed.insert(run.experiment.seed, *value);
         for ((sum, count), column) in cell.shown.iter_mut().zip(shown()) {

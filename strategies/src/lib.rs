@@ -14,3 +14,8 @@ pub mod platform;
 pub mod registry;
 pub mod spec;
 pub mod units;
+
+/// Compiles the example of the page.
+#[cfg(doctest)]
+#[doc = include_str!("../../docs/adding-a-strategy.md")]
+mod adding_a_strategy {}

@@ -115,15 +115,15 @@ const MUTANTS: &[Mutant] = &[
     Mutant {
         what: "a failed PAMT.ADD counts as done",
         file: STATE_WORD,
-        find: "if added.is_ok() { pages } else { ABSENT }",
-        replace: "pages",
+        find: "if added.is_ok() { PRESENT } else { ABSENT }",
+        replace: "PRESENT",
         strategy: "parked",
         scope: "4k",
     },
     Mutant {
         what: "a failed PAMT.REMOVE counts as done",
         file: STATE_WORD,
-        find: "if removed.is_ok() { ABSENT } else { PARKED }",
+        find: "if removed.is_ok() { ABSENT } else { PRESENT }",
         replace: "ABSENT",
         strategy: "parked:0",
         scope: "4k",
@@ -131,12 +131,26 @@ const MUTANTS: &[Mutant] = &[
     Mutant {
         what: "a region in transit is taken for one with a pair",
         file: STATE_WORD,
-        find: "                TRANSIT => {
-                    seen = steps::span::<P, _>(cpu, Op::PamtGetSlow, || self.wait(cpu, region));
-                    continue;
-                }",
-        replace: "                TRANSIT => return Some(()),",
+        find: "        while word & PRESENT == 0 {",
+        replace: "        while word & (PRESENT | TRANSIT) == 0 {",
         strategy: "parked:0",
+        scope: "4k",
+    },
+    Mutant {
+        what: "a pair goes although somebody has come back for it",
+        file: STATE_WORD,
+        find: "        if self.enter_transit(cpu, region, PARKED).is_err() {",
+        replace: "        let found = self.words.load(cpu, region.0 as usize, Ordering::Acquire);
+        if self.enter_transit(cpu, region, found).is_err() {",
+        strategy: "parked:0",
+        scope: "4k",
+    },
+    Mutant {
+        what: "a get that has failed stays counted",
+        file: STATE_WORD,
+        find: "        if got.is_err() {",
+        replace: "        if false {",
+        strategy: "parked",
         scope: "4k",
     },
     Mutant {

@@ -3,8 +3,8 @@
 //! Each file has the strategy's entry in the [`registry`](crate::registry) and its `build`. What they
 //! share: `refcounts` (the kernel's `pamt_refcounts`), `steps` (spans, ADD and REMOVE as results),
 //! `domain` (which lock guards which region), `counted` (upstream v6 over any such domain), `early_drop`
-//! (upstream before v6), `state_word` (no lock, but a state machine in the refcount), `busy` (what to
-//! do about OPERAND_BUSY).
+//! (upstream before v6), `state_word` (no lock, but a state machine in the refcount), `parking` (regions
+//! that keep their pair for a while), `busy` (what to do about OPERAND_BUSY).
 
 pub(crate) mod address_domain;
 mod busy;

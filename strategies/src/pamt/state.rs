@@ -22,8 +22,9 @@ pub(crate) static INFO: StrategyInfo = StrategyInfo {
     aliases: &[],
     summary: "no lock: the refcount word is a state machine; BUSY is retried",
     origin: "this project",
-    protocol: "get: one CAS up, or from absent to transit, PAMT.ADD, store the count. put: one CAS down, \
-               or to transit, PAMT.REMOVE, store 0. Who finds transit waits for that store.",
+    protocol: "get: XADD up; if there was no pair, CAS to transit, PAMT.ADD, XADD to present. put: XADD \
+               down; from present with a count of 0, CAS to transit, PAMT.REMOVE, XADD to absent. Who finds \
+               transit waits for its end.",
     memory: "4 B a region: 2 MiB a TiB",
     scope_4k: GET_MAY_FAIL,
     scope_split: GET_MAY_FAIL,

@@ -227,12 +227,7 @@ impl<P: Platform> StateWord<P> {
     }
 
     /// From parked through transit to absent, unless somebody has come back.
-    fn remove_parked(
-        &self,
-        cpu: &P::Cpu,
-        env: &Env<'_, P>,
-        region: Region,
-    ) -> Result<(), Status> {
+    fn remove_parked(&self, cpu: &P::Cpu, env: &Env<'_, P>, region: Region) -> Result<(), Status> {
         if self.enter_transit(cpu, region, PARKED).is_err() {
             return Ok(());
         }

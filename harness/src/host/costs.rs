@@ -4,7 +4,7 @@
 //! kernel code between them. None of these has a published measurement of its own, so each is an
 //! estimate with a range, or fitted on one published row and marked so.
 
-use pamt_strategies::platform::Platform;
+use pamt_strategies::platform::{Platform, Stream};
 use pamt_strategies::units::{Clock, Cycles};
 
 /// Costs in cycles of the world's clock.
@@ -80,7 +80,7 @@ impl HostCosts {
 /// logarithm, because the standard library's differs between systems in the last bit.
 pub(crate) fn exponential<P: Platform>(cpu: &P::Cpu, mean: Cycles) -> Cycles {
     // In (0, 1]: 53 random bits, never 0.
-    let uniform = ((P::random(cpu) >> 11) + 1) as f64 / (1_u64 << 53) as f64;
+    let uniform = ((P::random(cpu, Stream::Load) >> 11) + 1) as f64 / (1_u64 << 53) as f64;
     let draw = (-libm::log(uniform)).min(16.0);
     Cycles((mean.0 as f64 * draw) as u64)
 }

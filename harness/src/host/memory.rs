@@ -4,7 +4,7 @@ use pamt_strategies::locks::LockShared;
 use pamt_strategies::measure::{Observation, Op, Violation, ViolationKind};
 use pamt_strategies::module::PamtPair;
 use pamt_strategies::pamt::PamtCache;
-use pamt_strategies::platform::{BulkKind, Platform};
+use pamt_strategies::platform::{BulkKind, Platform, Stream};
 use pamt_strategies::units::{CpuId, Cycles, NodeId, PAGE_BYTES, PAGES_PER_REGION, Pfn, Region};
 
 use rand_core::Rng;
@@ -164,7 +164,7 @@ impl<P: Platform> PageAllocator<P> {
             Placement::UnmovablePcp => self.zones.take(cpu, on, node),
             _ => {
                 P::work(cpu, self.list_op);
-                self.pool.take(usize::from(node.0), P::random(cpu))
+                self.pool.take(usize::from(node.0), P::random(cpu, Stream::Model))
             }
         }
     }

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use pamt_strategies::locks::Lock;
 use pamt_strategies::measure::{Observation, Op};
-use pamt_strategies::platform::Platform;
+use pamt_strategies::platform::{Platform, Stream};
 use pamt_strategies::units::{Cycles, Region};
 
 use super::LockBench;
@@ -38,7 +38,7 @@ pub(super) struct Span {
 
 impl Span {
     fn draw<P: Platform>(self, cpu: &P::Cpu) -> Cycles {
-        let factor = if self.random { exponential(P::random(cpu)) } else { 1.0 };
+        let factor = if self.random { exponential(P::random(cpu, Stream::Load)) } else { 1.0 };
         Cycles((self.cycles * factor).round() as u64)
     }
 }
@@ -149,7 +149,7 @@ pub(super) fn hammer<P: Platform, G: Guarded<P>>(
     thread: usize,
 ) -> Done {
     if plan.skew > 0 {
-        P::work(cpu, Cycles(P::random(cpu) % plan.skew));
+        P::work(cpu, Cycles(P::random(cpu, Stream::Load) % plan.skew));
     }
     let start = P::now(cpu);
     let (mut acquires, mut marks, mut mark) = (0, Vec::new(), plan.window);

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use pamt_strategies::platform::{Actor, Platform};
+use pamt_strategies::platform::{Actor, Platform, Stream};
 use pamt_strategies::units::{CpuId, Cycles};
 
 use super::boot::{ALL_FIRMWARE, GUEST, LAUNCH_SOON, NO_PAUSE, OTHERS};
@@ -98,7 +98,7 @@ impl<P: Platform> Ageing<P> {
     fn live(&self, cpu: &P::Cpu, (td, on): (u32, CpuId), stay: Cycles) -> Result<u64, HostError> {
         let host = &self.life.host;
         host.create_td(cpu, &host.tds[td as usize])?;
-        let size = 1 + P::random(cpu) % host.plan.pages_per_td;
+        let size = 1 + P::random(cpu, Stream::Load) % host.plan.pages_per_td;
         let mut vcpu = Vcpu::new(td, on);
         let pages = host.touch(cpu, &mut vcpu, self.guest, 0..size);
         host.retire(cpu, &mut vcpu);

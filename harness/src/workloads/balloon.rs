@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use pamt_strategies::platform::{Actor, Platform};
+use pamt_strategies::platform::{Actor, Platform, Stream};
 use pamt_strategies::units::Cycles;
 
 use super::{Progress, Usual, WorkloadInfo};
@@ -111,7 +111,7 @@ impl Balloon {
         let mut taken = Vec::new();
         for _ in 0..self.pieces {
             P::sleep_until(cpu, P::now(cpu) + exponential::<P>(cpu, self.guest));
-            let start = P::random(cpu) % pages.div_ceil(self.piece) * self.piece;
+            let start = P::random(cpu, Stream::Load) % pages.div_ceil(self.piece) * self.piece;
             let stop = (start + self.piece).min(start / LARGE_PAGES * LARGE_PAGES + LARGE_PAGES);
             let piece = start..stop.min(pages);
             host.make_shared(cpu, vcpu, piece.clone())?;

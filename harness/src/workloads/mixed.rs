@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use pamt_strategies::platform::{Actor, Platform};
+use pamt_strategies::platform::{Actor, Platform, Stream};
 use pamt_strategies::units::CpuId;
 
 use super::boot::{ALL_FIRMWARE, GUEST, LAUNCH_SOON, NO_PAUSE, OTHERS};
@@ -72,7 +72,7 @@ fn share<P: Platform>(
 ) -> Result<(), HostError> {
     let mut vcpu = Vcpu::new(td, on);
     let outcome = (0..pages).try_for_each(|_| {
-        let gfn = P::random(cpu) % host.plan.pages_per_td;
+        let gfn = P::random(cpu, Stream::Load) % host.plan.pages_per_td;
         host.make_shared(cpu, &mut vcpu, gfn..gfn + 1)
     });
     host.retire(cpu, &mut vcpu);

@@ -14,10 +14,8 @@
 use std::collections::VecDeque;
 
 use pamt_strategies::measure::{Observation, Recorder};
-use pamt_strategies::platform::{Until, Wake};
+use pamt_strategies::platform::{Draws, Stream, Until, Wake};
 use pamt_strategies::units::{CpuId, Cycles, NodeId};
-use rand_core::Rng;
-use rand_pcg::Pcg64;
 
 use super::access::{PendingStore, STORE_BUFFER};
 use super::coherence::{Coherence, Want};
@@ -146,7 +144,7 @@ impl Due {
 pub(super) struct Machine {
     pub(super) coherence: Coherence,
     cpus: Vec<Cpu>,
-    rngs: Vec<Pcg64>,
+    draws: Vec<Draws>,
     by_rank: Vec<u16>,
     pub(super) queue: Queue,
     /// Until when the memory of each node is busy with writes, in cycles.
@@ -195,7 +193,7 @@ impl Machine {
             }
         });
         Self {
-            rngs: (0..count).map(|id| seeds::of_cpu(seed, id)).collect(),
+            draws: (0..count).map(|id| Draws::new(seed, CpuId(id as u16))).collect(),
             cpus: cpus.collect(),
             by_rank,
             queue: Queue::default(),
@@ -224,8 +222,8 @@ impl Machine {
         self.cpu(cpu).node
     }
 
-    pub(super) fn random(&mut self, cpu: CpuId) -> u64 {
-        self.rngs[usize::from(cpu.0)].next_u64()
+    pub(super) fn random(&mut self, cpu: CpuId, stream: Stream) -> u64 {
+        self.draws[usize::from(cpu.0)].next(stream)
     }
 
     // ---- life of a run -------------------------------------------------------------------------
@@ -467,7 +465,7 @@ mod tests {
     #[test]
     fn the_engines_record_of_a_cpu_takes_less_than_8_kib() {
         let buffer = STORE_BUFFER.next_power_of_two() * size_of::<PendingStore>();
-        let record = size_of::<Cpu>() + size_of::<Pcg64>() + 2 * size_of::<u64>() + buffer;
+        let record = size_of::<Cpu>() + size_of::<Draws>() + 2 * size_of::<u64>() + buffer;
         assert!(record <= 8 << 10, "{record} bytes");
     }
 }

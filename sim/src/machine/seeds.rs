@@ -1,4 +1,4 @@
-//! What a run's seed decides: the CPUs' order at equal times, and each CPU's random draws.
+//! What a run's seed decides beside each CPU's draws: the CPUs' order at equal times, and interrupts.
 
 use rand_core::{Rng, SeedableRng};
 use rand_pcg::Pcg64;
@@ -16,9 +16,4 @@ pub(super) fn by_rank(seed: u64, cpus: usize) -> Vec<u16> {
 /// The generator of one CPU's interrupts.
 pub(super) fn of_interrupts(seed: u64, cpu: usize) -> Pcg64 {
     Pcg64::new(u128::from(seed) << 64 | 0x19a, cpu as u128)
-}
-
-/// The generator of one CPU.
-pub(super) fn of_cpu(seed: u64, cpu: usize) -> Pcg64 {
-    Pcg64::new(u128::from(seed) << 64 | 0x5eed, cpu as u128)
 }

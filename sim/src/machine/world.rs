@@ -3,7 +3,9 @@
 use core::ptr::NonNull;
 
 use pamt_strategies::measure::{LockClass, LockClassId, Observation};
-use pamt_strategies::platform::{ActorBody, BulkKind, Place, Platform, Section, Until, Wake, Word};
+use pamt_strategies::platform::{
+    ActorBody, BulkKind, Place, Platform, Section, Stream, Until, Wake, Word,
+};
 use pamt_strategies::units::{Clock, CpuId, Cycles, NodeId};
 
 use super::build::SimBuild;
@@ -176,8 +178,8 @@ impl Platform for Sim {
         Cycles(cpu.with(|m, cpu| m.now(cpu)))
     }
 
-    fn random(cpu: &SimCpu) -> u64 {
-        cpu.with(|m, cpu| m.random(cpu))
+    fn random(cpu: &SimCpu, stream: Stream) -> u64 {
+        cpu.with(|m, cpu| m.random(cpu, stream))
     }
 
     fn pause(cpu: &SimCpu) {

@@ -19,10 +19,8 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 use corosensei::{Coroutine, CoroutineResult, Yielder};
 use pamt_strategies::measure::{LockClass, LockClassId, Observation, Violation};
-use pamt_strategies::platform::{ActorBody, BulkKind, Place, Platform, Wake, Word};
+use pamt_strategies::platform::{ActorBody, BulkKind, Draws, Place, Platform, Stream, Wake, Word};
 use pamt_strategies::units::{Clock, CpuId, Cycles, NodeId};
-use rand_core::{Rng, SeedableRng};
-use rand_pcg::Pcg64;
 
 /// The stepped world.
 pub struct Stepped;
@@ -108,7 +106,7 @@ pub struct SteppedCpu {
     id: CpuId,
     node: NodeId,
     now: Cell<u64>,
-    random: RefCell<Pcg64>,
+    random: RefCell<Draws>,
     kicks: Arc<[AtomicBool]>,
     suspender: Cell<Option<NonNull<Suspender>>>,
     violations: RefCell<Vec<Violation>>,
@@ -121,7 +119,7 @@ impl SteppedCpu {
             id,
             node,
             now: Cell::new(0),
-            random: RefCell::new(Pcg64::seed_from_u64(id.0.into())),
+            random: RefCell::new(Draws::new(0, id)),
             kicks,
             suspender: Cell::new(None),
             violations: RefCell::default(),
@@ -238,8 +236,8 @@ impl Platform for Stepped {
         Cycles(cpu.now.get())
     }
 
-    fn random(cpu: &SteppedCpu) -> u64 {
-        cpu.random.borrow_mut().next_u64()
+    fn random(cpu: &SteppedCpu, stream: Stream) -> u64 {
+        cpu.random.borrow_mut().next(stream)
     }
 
     fn pause(_cpu: &SteppedCpu) {}

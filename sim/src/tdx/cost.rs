@@ -7,7 +7,7 @@
 
 use std::sync::OnceLock;
 
-use pamt_strategies::platform::Platform;
+use pamt_strategies::platform::{Platform, Stream};
 use pamt_strategies::units::{Clock, Cycles};
 
 use crate::machine::{Profile, ProfileError};
@@ -31,7 +31,7 @@ impl Draw {
         if low == high {
             return Cycles(low);
         }
-        let u = (P::random(cpu) >> 11) as f64 / (1_u64 << 53) as f64;
+        let u = (P::random(cpu, Stream::Model) >> 11) as f64 / (1_u64 << 53) as f64;
         let width = (high - low) as f64;
         let rise = (typical - low) as f64;
         Cycles(if u * width < rise {

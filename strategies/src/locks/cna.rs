@@ -12,7 +12,7 @@
 use super::plan::{LockPlan, LockShared, Slots};
 use super::qspinlock::{LOCKED, LOCKED_PENDING_MASK, QCore, TAIL_MASK, Waiting};
 use super::spin::{Algorithm, Attempt};
-use crate::platform::{Home, Ordering, Place, Platform, Until, Words};
+use crate::platform::{Home, Ordering, Place, Platform, Stream, Until, Words};
 
 const NODES_PER_CPU: u64 = 4;
 /// 32 bytes a node: two lines a CPU.
@@ -139,7 +139,7 @@ impl<P: Platform> CnaQueue<P> {
     /// The head looks at the waiter behind it, once.
     fn reorder(&self, cpu: &P::Cpu, node: usize) {
         let secondary = self.get(cpu, node, GRANTED) > 1;
-        if !secondary && P::random(cpu) & SKIP_MASK != 0 {
+        if !secondary && P::random(cpu, Stream::Lock) & SKIP_MASK != 0 {
             return;
         }
         let since = self.get(cpu, node, SINCE);

@@ -20,7 +20,7 @@
 use super::nodes::Nodes;
 use super::plan::{LockPlan, LockShared, Slots};
 use super::spin::{Algorithm, Attempt};
-use crate::platform::{Ordering, Platform, Until, Words};
+use crate::platform::{Ordering, Platform, Stream, Until, Words};
 
 /// Words of an instance: the lock, then the tail.
 const TAIL: usize = 1;
@@ -137,7 +137,7 @@ impl<P: Platform> Shfl<P> {
     /// Moves waiters of the NUMA node of `node` behind it, until `stop` or the tail. The last of them
     /// is the shuffler then; returns whether that is still `node` itself.
     fn shuffle(&self, cpu: &P::Cpu, node: u32, stop: impl Fn() -> bool) -> bool {
-        if P::random(cpu) & SKIP_MASK == 0 {
+        if P::random(cpu, Stream::Lock) & SKIP_MASK == 0 {
             return false;
         }
         let numa = self.get(cpu, node, NUMA);

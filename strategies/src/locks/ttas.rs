@@ -7,7 +7,7 @@
 
 use super::plan::{LockPlan, LockShared, Slots};
 use super::spin::{Algorithm, Attempt};
-use crate::platform::{Ordering, Platform, Until, Words};
+use crate::platform::{Ordering, Platform, Stream, Until, Words};
 use crate::units::Cycles;
 
 const LIMIT_MIN: u64 = 100;
@@ -35,7 +35,7 @@ impl<P: Platform> Algorithm<P> for Ttas<P> {
             if words.swap(cpu, at, 1, Ordering::Acquire) == 0 {
                 return 0;
             }
-            P::work(cpu, Cycles(P::random(cpu) % limit));
+            P::work(cpu, Cycles(P::random(cpu, Stream::Lock) % limit));
             limit = (limit * 2).min(LIMIT_MAX);
         }
     }

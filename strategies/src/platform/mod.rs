@@ -22,12 +22,14 @@
 //! the CPU's own clock.
 
 #[cfg(feature = "check")]
+mod draws;
 pub mod explore;
 pub mod native;
 mod place;
 mod until;
 
 pub use core::sync::atomic::Ordering;
+pub use draws::{Draws, Stream};
 pub use place::{Field, Home, Place, Sharing};
 pub use until::Until;
 
@@ -138,8 +140,8 @@ pub trait Platform: Sized + 'static {
     fn node(cpu: &Self::Cpu) -> NodeId;
     /// Its local time.
     fn now(cpu: &Self::Cpu) -> Cycles;
-    /// 64 random bits, from a generator seeded by (run, actor).
-    fn random(cpu: &Self::Cpu) -> u64;
+    /// 64 random bits, from a generator seeded by (run, CPU, purpose).
+    fn random(cpu: &Self::Cpu, stream: Stream) -> u64;
 
     /// One PAUSE instruction.
     fn pause(cpu: &Self::Cpu);

@@ -2,7 +2,7 @@
 //! ([`Platform::prepare`]).
 
 use pamt_strategies::module::{Leaf, Operand, Regs, Status, StatusName};
-use pamt_strategies::platform::Platform;
+use pamt_strategies::platform::{Platform, Stream};
 use pamt_strategies::units::{CpuId, Pfn};
 
 use super::HostError;
@@ -84,7 +84,7 @@ impl<P: Platform> Host<P> {
             })
             .collect();
         while !threads.is_empty() {
-            let at = (P::random(cpu) % threads.len() as u64) as usize;
+            let at = (P::random(cpu, Stream::Load) % threads.len() as u64) as usize;
             let (vcpu, order) = &mut threads[at];
             match order.next() {
                 Some(gfn) if self.tds[vcpu.td as usize].is_mapped(gfn) => {}

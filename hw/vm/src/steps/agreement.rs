@@ -14,7 +14,7 @@ use pamt_strategies::locks::LockShared;
 use pamt_strategies::module::{PamtOps, PamtPair, Status};
 use pamt_strategies::pamt::{Env, HostMemory, PamtCache, PamtError, Strategy};
 use pamt_strategies::platform::native::{self, Native, NativeBuild, NativeCpu, NativeOptions};
-use pamt_strategies::platform::{Actor, Home, Platform};
+use pamt_strategies::platform::{Actor, Home, Platform, Stream};
 use pamt_strategies::registry::{self, StrategyParams, StrategySpec};
 use pamt_strategies::units::{CpuId, NodeId, Pfn, Region};
 
@@ -101,7 +101,7 @@ fn errno(outcome: Result<(), PamtError>) -> u64 {
 /// Chooses an operation that is possible, carries it out, and returns it.
 fn operate(cpu: &NativeCpu, strategy: &dyn Strategy<Native>, traced: &Traced, pairs: &Pairs) -> Op {
     let env = Env { ops: traced, host: pairs };
-    let random = Native::random(cpu);
+    let random = Native::random(cpu, Stream::Load);
     let region = Region((random >> 8) as u32 % REGIONS);
     let pfn = Pfn(region.first_pfn().0 + (random >> 40) % 512);
     let count = || strategy.peek_refcount(cpu, region).unwrap_or(0);

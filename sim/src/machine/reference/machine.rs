@@ -3,9 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use pamt_strategies::measure::{Observation, Recorder};
-use pamt_strategies::platform::{Section, Until, Wake};
+use pamt_strategies::platform::{Draws, Section, Stream, Until, Wake};
 use pamt_strategies::units::{CpuId, Cycles};
-use rand_pcg::Pcg64;
 
 use super::super::access::STORE_BUFFER;
 use super::super::coherence::{Access, Want};
@@ -55,7 +54,7 @@ struct Cpu {
     wake: Wake,
     read: Result<u64, u64>,
     stretch: f64,
-    rng: Pcg64,
+    draws: Draws,
 }
 
 /// Buffered stores take effect before any CPU acts at that time.
@@ -101,7 +100,7 @@ impl Machine {
             wake: Wake::Deadline,
             read: Ok(0),
             stretch: 1.0,
-            rng: seeds::of_cpu(seed, id),
+            draws: Draws::new(seed, CpuId(id as u16)),
         };
         Self {
             cpus: (0..count).map(cpu).collect(),
@@ -125,8 +124,8 @@ impl Machine {
         self.cpu(cpu).time
     }
 
-    pub(super) fn rng(&mut self, cpu: CpuId) -> &mut Pcg64 {
-        &mut self.cpu(cpu).rng
+    pub(super) fn random(&mut self, cpu: CpuId, stream: Stream) -> u64 {
+        self.cpu(cpu).draws.next(stream)
     }
 
     fn access_of(&self, cpu: CpuId, at: At) -> Access {

@@ -27,10 +27,9 @@ use std::rc::Rc;
 
 use pamt_strategies::measure::{LockClass, LockClassId, Measurement, Observation, Recorder};
 use pamt_strategies::platform::{
-    Actor, ActorBody, BulkKind, Place, Platform, Section, Until, Wake, Word,
+    Actor, ActorBody, BulkKind, Place, Platform, Section, Stream, Until, Wake, Word,
 };
 use pamt_strategies::units::{Clock, CpuId, Cycles, NodeId};
-use rand_core::Rng;
 
 use super::bulk::FillRange;
 use super::coherence::Want;
@@ -299,8 +298,8 @@ impl Platform for Reference {
         Cycles(cpu.with(Machine::now))
     }
 
-    fn random(cpu: &RefCpu) -> u64 {
-        cpu.with(|m, id| m.rng(id).next_u64())
+    fn random(cpu: &RefCpu, stream: Stream) -> u64 {
+        cpu.with(|m, id| m.random(id, stream))
     }
 
     fn pause(cpu: &RefCpu) {

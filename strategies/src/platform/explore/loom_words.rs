@@ -8,7 +8,9 @@ use loom::sync::atomic::{AtomicU16, AtomicU32, AtomicU64};
 
 use super::{BOUNDED_READS, ExploreBuild, ExploreCpu, Explorer, explored_platform};
 use crate::measure::{LockClass, LockClassId, Observation};
-use crate::platform::{ActorBody, BulkKind, Ordering, Place, Platform, Until, Wake, Word, Words};
+use crate::platform::{
+    ActorBody, BulkKind, Ordering, Place, Platform, Stream, Until, Wake, Word, Words,
+};
 use crate::units::{Clock, CpuId, Cycles, NodeId};
 
 /// The world of the loom explorer.

@@ -187,7 +187,7 @@ macro_rules! explored_platform {
                 Cycles(cpu.tick())
             }
 
-            fn random(cpu: &Self::Cpu) -> u64 {
+            fn random(cpu: &Self::Cpu, _stream: Stream) -> u64 {
                 cpu.next_random()
             }
 

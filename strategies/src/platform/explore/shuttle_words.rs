@@ -8,7 +8,9 @@ use shuttle::sync::atomic::AtomicBool;
 
 use super::{BOUNDED_READS, ExploreBuild, ExploreCpu, Explorer, explored_platform};
 use crate::measure::{LockClass, LockClassId, Observation};
-use crate::platform::{ActorBody, BulkKind, Ordering, Place, Platform, Until, Wake, Word, Words};
+use crate::platform::{
+    ActorBody, BulkKind, Ordering, Place, Platform, Stream, Until, Wake, Word, Words,
+};
 use crate::units::{Clock, CpuId, Cycles, NodeId};
 
 /// The world of the shuttle explorer.

@@ -6,14 +6,11 @@ use std::sync::{Arc, OnceLock};
 use std::thread::Thread;
 use std::time::Duration;
 
-use rand_core::Rng;
-use rand_pcg::Pcg64;
-
 use super::favours::HUGE_PAGES_REMEDY;
 use super::run::{BulkCosts, NativeBuild};
 use super::words::NativeWords;
 use crate::measure::{LockClass, LockClassId, Observation, Recorder};
-use crate::platform::{ActorBody, BulkKind, Place, Platform, Wake, Word};
+use crate::platform::{ActorBody, BulkKind, Draws, Place, Platform, Stream, Wake, Word};
 use crate::units::{Clock, CpuId, Cycles, LINE_BYTES, NodeId, Ns};
 
 /// A wait longer than this sleeps in the kernel until so much is left.
@@ -55,7 +52,7 @@ pub struct NativeCpu {
     pub(super) id: CpuId,
     pub(super) node: NodeId,
     pub(super) shared: Arc<Shared>,
-    pub(super) random: RefCell<Pcg64>,
+    pub(super) random: RefCell<Draws>,
     pub(super) recorder: Option<RefCell<Recorder>>,
     /// Time 0, copied from `shared` once it is known.
     pub(super) origin: Cell<u64>,
@@ -153,8 +150,8 @@ impl Platform for Native {
         Cycles(cpu.shared.clock.raw().saturating_sub(cpu.origin.get()))
     }
 
-    fn random(cpu: &NativeCpu) -> u64 {
-        cpu.random.borrow_mut().next_u64()
+    fn random(cpu: &NativeCpu, stream: Stream) -> u64 {
+        cpu.random.borrow_mut().next(stream)
     }
 
     fn pause(cpu: &NativeCpu) {

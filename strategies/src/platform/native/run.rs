@@ -6,13 +6,11 @@ use std::collections::BTreeSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, OnceLock};
 
-use rand_pcg::Pcg64;
-
 use super::cpu::{Aborted, Cut, Mailbox, Native, NativeCpu, Shared};
 use super::favours::{self, Favours};
 use super::host::{HostCpu, host_cpus};
 use crate::measure::{CpuPlace, HolderBoard, LockClass, LockClassId, Measurement, Recorder};
-use crate::platform::{Actor, ActorBody, BulkKind, Platform};
+use crate::platform::{Actor, ActorBody, BulkKind, Draws, Platform};
 use crate::units::{Clock, CpuId, Cycles, NodeId, Ns};
 
 /// Nanoseconds a line of each bulk operation: delays that stand for what this host cannot do.
@@ -348,7 +346,7 @@ fn context(build: &Setup, shared: &Arc<Shared>, board: &Arc<HolderBoard>, id: Cp
         id,
         node: NodeId(build.host_cpu(id).place.node),
         shared: Arc::clone(shared),
-        random: RefCell::new(Pcg64::new(u128::from(build.options.seed), u128::from(id.0))),
+        random: RefCell::new(Draws::new(build.options.seed, id)),
         recorder,
         origin: Cell::new(0),
         preparing: false,

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use pamt_sim::machine::{End, LineCounters, Profile, Topology};
 use pamt_sim::{Sim, SimBuild, SimCpu, SimOptions, SimOutcome, run};
 use pamt_strategies::locks::{AnyLock, LOCKS, Lock, LockInfo, LockKindId, LockPlan, LockShared};
-use pamt_strategies::platform::{Actor, Platform};
+use pamt_strategies::platform::{Actor, Platform, Stream};
 use pamt_strategies::units::{CpuId, Cycles, Region};
 use proptest::prelude::*;
 
@@ -31,7 +31,7 @@ struct Program {
 }
 
 fn length(cpu: &SimCpu, mean: u64, random: bool) -> Cycles {
-    let u = ((Sim::random(cpu) >> 11) + 1) as f64 / (1u64 << 53) as f64;
+    let u = ((Sim::random(cpu, Stream::Load) >> 11) + 1) as f64 / (1u64 << 53) as f64;
     Cycles(if random { (-u.ln() * mean as f64).round() as u64 } else { mean })
 }
 

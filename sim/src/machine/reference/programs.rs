@@ -6,7 +6,7 @@ use pamt_strategies::locks::{
     AnyLock, Lock, LockKindId, LockPlan, LockShared, QRwLock, RwLock as _,
 };
 use pamt_strategies::measure::{Observation, Op};
-use pamt_strategies::platform::{Actor, Home, Ordering::SeqCst, Place, Platform, Until, Words};
+use pamt_strategies::platform::{Actor, Home, Ordering::SeqCst, Place, Platform, Stream, Until, Words};
 use pamt_strategies::units::{CpuId, Cycles, Region};
 use proptest::prelude::*;
 
@@ -55,7 +55,7 @@ impl Program for LockLoop {
                     lock.release(cpu, held);
                     P::observe(cpu, Observation::End(Op::LockAcquire));
                     saw::<P>(&seen, cpu, value);
-                    P::work(cpu, Cycles(P::random(cpu) % (2 * parallel + 1)));
+                    P::work(cpu, Cycles(P::random(cpu, Stream::Load) % (2 * parallel + 1)));
                 }
             })
         };
@@ -78,7 +78,7 @@ impl Program for RwLoop {
             let (lock, seen) = (lock.clone(), seen.clone());
             actor::<P>(*cpu, move |cpu| {
                 for _ in 0..rounds {
-                    let draw = P::random(cpu);
+                    let draw = P::random(cpu, Stream::Load);
                     if draw % 4 == 0 {
                         let held = lock.write(cpu, 0, Region(0));
                         P::work(cpu, Cycles(draw % 500));

@@ -10,6 +10,9 @@
 //!    what the model gives. The rows show the sum only; a third of it in the lock is a guess.
 //! 4. `keep_share`: found by bisection, with the model, on the swap lock's saturated rows.
 //!
+//! No row has a read of a shared line: `shared_occupancy_ns` is the base's, in the proportion of
+//! `rmw_occupancy_ns`, because both pass the same home.
+//!
 //! Saturated are the rows of 6 threads and more that the pin order puts on the first socket.
 
 mod profile_text;
@@ -97,8 +100,13 @@ pub fn fit(rows: &[PublishedRow], request: &FitRequest) -> Result<String, FitErr
     let pair = rows.median(LockKindId::Refcount)?;
     let (counter_alone, swap_alone) =
         (rows.alone(LockKindId::Refcount)?, rows.alone(LockKindId::Tas)?);
+    let occupancy_ns = pair / 2.0;
+    let of_base = |key: &str| Ok::<_, ProfileError>(base.value(key)?.v);
+    let shared_share =
+        of_base("coherence.shared_occupancy_ns")? / of_base("coherence.rmw_occupancy_ns")?;
     let mut fitted = Fitted {
-        occupancy_ns: pair / 2.0,
+        occupancy_ns,
+        shared_ns: occupancy_ns * shared_share,
         lock_cycles: ((counter_alone - swap_alone) * base.clock().ghz()).round().max(1.0),
         hold_ns: 0.0,
         loop_ns: 0.0,

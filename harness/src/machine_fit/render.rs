@@ -12,6 +12,7 @@ const COMMENT: &str = "Written by `pamt-bench machine fit`. Kinds of values: fit
 pub(super) struct Fitted {
     pub(super) occupancy_ns: f64,
     pub(super) lock_cycles: f64,
+    pub(super) shared_ns: f64,
     pub(super) hold_ns: f64,
     pub(super) loop_ns: f64,
     pub(super) keep_share: f64,
@@ -70,6 +71,17 @@ pub(super) fn text(fitted: &Fitted, request: &FitRequest) -> String {
         fitted.occupancy_ns,
         "kind = \"fitted\"",
         &format!("half the median of incdec_refcount at crit = par = 0, {window}"),
+    );
+    text.value(
+        "shared_occupancy_ns",
+        fitted.shared_ns,
+        // Between a pipelined cache slice and what a LOCK operation takes.
+        &format!(
+            "range = [{:.2}, {:.2}], kind = \"derived\"",
+            fitted.shared_ns / 5.0,
+            fitted.occupancy_ns
+        ),
+        &format!("{base}'s, in the proportion of rmw_occupancy_ns"),
     );
     text.value(
         "keep_share",

@@ -113,6 +113,8 @@ pub(super) struct Record {
     pub(super) ready_at: u64,
     /// The owner's operations on it have taken effect, and none locks it, from then on.
     pub(super) free_at: u64,
+    /// A core of the owner's socket can get it from then on: `free_at`, if it had come from nearby.
+    pub(super) leaves_at: u64,
     /// When other cores last lost their copies.
     pub(super) lost_at: u64,
     /// First of the CPUs that wait for a change, or [`NONE`]; the list goes on in the CPUs.
@@ -167,6 +169,7 @@ impl Records {
             busy_until: 0,
             ready_at: 0,
             free_at: 0,
+            leaves_at: 0,
             lost_at: 0,
             waiters: NONE,
             stats: LineStats::default(),

@@ -64,6 +64,8 @@ struct Line {
     busy_until: u64,
     ready_at: u64,
     free_at: u64,
+    /// As `free_at`, with no longer a way back than inside a socket.
+    leaves_at: u64,
     lost_at: u64,
 }
 
@@ -273,7 +275,7 @@ impl Lines {
         let mut start = arrival.max(before.busy_until);
         let near = |owner| self.topology.distance(owner, a.core) < Distance::Near;
         if before.owner.is_some_and(near) {
-            start = start.max(before.free_at.saturating_sub(transfer.occupancy));
+            start = start.max(before.leaves_at.saturating_sub(transfer.occupancy));
         }
         let departs = start + transfer.occupancy;
         self.promise(line_of(a.addr), &before, departs);
@@ -282,6 +284,8 @@ impl Lines {
         let invalidated = others + u64::from(before.owner.is_some());
         self.note(a, want, met, done - now, start - arrival, invalidated);
         let lock = self.costs.lock;
+        let near = self.costs.own[Distance::Llc as usize].outbound;
+        let longer = transfer.outbound.saturating_sub(near);
         if !write {
             self.fetching.insert(a.cpu.0, (line_of(a.addr), done));
         }
@@ -292,6 +296,7 @@ impl Lines {
         }
         (line.ready_at, line.stamp, line.taker) = (done, stamp, Some(a.cpu.0));
         line.free_at = if want == Want::Locked { done + lock } else { done };
+        line.leaves_at = line.free_at - longer;
         if write {
             line.lost_at = departs;
         }
@@ -337,6 +342,7 @@ impl Lines {
         if want != Want::Load {
             line.dirty = true;
             line.free_at = if want == Want::Locked { done + lock } else { done };
+            line.leaves_at = line.free_at;
         }
         Served { done, lost: None }
     }

@@ -39,17 +39,17 @@ fn every_number_cell_is_found_in_the_result_file_at_the_place_that_it_names() {
             .filter(|tag| tag.contains(" class=\"n\""))
             .map(|tag| attribute(tag, "data-path"))
             .collect();
-        for row in between(table, "<tr", "</tr>") {
+        for row in table.split("<tr").skip(1) {
             let Some(pointer) = attribute(row.split('>').next().expect("a tag"), "data-row") else {
                 continue;
             };
-            let cells =
-                between(row, "<td", "</td>").filter(|cell| !cell.starts_with(" class=\"w\""));
+            let cells = row.split("<td").skip(1).filter(|cell| !cell.starts_with(" class=w"));
             let cells: Vec<&str> = cells.collect();
             assert_eq!(cells.len(), heads.len(), "{row}");
             for (cell, path) in cells.iter().zip(&heads) {
                 let (tag, shown) = cell.split_once('>').expect("a tag");
-                let raw = attribute(tag, "data-v").unwrap_or(shown);
+                let shown = shown.split('<').next().expect("text").trim();
+                let raw = tag.split_once("data-v=").map_or(shown, |(_, raw)| raw);
                 let Some(path) = path.filter(|_| !shown.is_empty()) else { continue };
                 let value = json.pointer(&format!("{pointer}{path}"));
                 let value = value.unwrap_or_else(|| panic!("no {pointer}{path}"));
@@ -105,11 +105,16 @@ fn the_first_screen_answers_the_four_questions_or_says_what_to_run() {
     );
 }
 
+/// A typical report shows five strategies under three workloads in less than a megabyte.
+const TYPICAL_RUNS: usize = 15;
+
 #[test]
-fn an_empty_report_is_small_and_a_typical_one_below_a_megabyte() {
-    assert!(render(&[], &[]).len() < 150_000);
-    let page = page();
-    assert!(page.len() < 1_000_000, "{}", page.len());
+fn an_empty_report_is_below_150_kb_and_each_run_adds_its_share_of_a_megabyte_at_most() {
+    let empty = render(&[], &[]).len();
+    assert!(empty < 150_000, "{empty}");
+    let share = (1_000_000 - empty) / TYPICAL_RUNS;
+    let (runs, size) = (fixture::document().runs.len(), page().len() - empty);
+    assert!(size < runs * share, "{size} of {runs} runs, {share} each");
 }
 
 #[test]
@@ -149,7 +154,7 @@ fn results_of_every_older_schema_version_still_render() {
         assert!(document.schema_version < SCHEMA_VERSION, "{name}");
         let runs = document.runs.len();
         let page = render(&[Input { name: name.clone(), document }], &[]);
-        assert_eq!(between(&page, "<td class=\"w\">pamt-bench --", "<").count(), runs, "{name}");
+        assert_eq!(between(&page, "<td class=w>pamt-bench --", "<").count(), runs, "{name}");
         assert!(page.contains("Lock contention") && page.contains("Cache bouncing"), "{name}");
     }
 }

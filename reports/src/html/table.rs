@@ -1,8 +1,8 @@
 //! Tables made from the column registry.
 //!
 //! A row carries the JSON pointer of the object that it shows, a heading the rest of the path, so a
-//! cell's source is the two together. Cells are not closed (`</td>`): HTML needs no end there, and a page
-//! has ten thousand of them.  Columns in which no row has a figure are left out.
+//! cell's source is the two together. Cells and rows are not closed (`</td>`) and the numbers of their
+//! attributes not quoted: HTML needs neither, and a page has ten thousand of them. Columns in which no row has a figure are left out.
 
 use askama::Template;
 

@@ -1,6 +1,6 @@
 //! Horizontal bars, plain or stacked, from 0.
 
-use super::{css, escape, open};
+use super::{css, escape, open, tenths};
 
 /// A part of a bar.
 #[derive(Clone, Debug)]
@@ -45,34 +45,49 @@ const ROW: u32 = 24;
 /// Distance of hatch lines.
 const HATCH: u32 = 5;
 
-/// A rectangle of the `part`th look: every other part is hatched upright, from the seventh on across,
-/// so that colour is not the only cue.
-fn rectangle(x: f64, y: u32, width: f64, height: u32, part: usize, tip: &str) -> String {
-    let fill = css(part);
-    let mut text = format!(
-        "<rect x=\"{x:.1}\" y=\"{y}\" width=\"{width:.1}\" height=\"{height}\" fill=\"{fill}\">\
-         <title>{}</title></rect>",
-        escape(tip)
-    );
-    let (width, middle) = (width.floor(), y + height / 2);
-    if part % 2 == 1 && width > 0.0 {
-        // A thick line of short dashes along the bar is a hatching across it.
-        text.push_str(&hatch(&format!("M{x:.1} {middle}h{width}"), height));
-    }
-    if part >= super::PALETTE.len() && width > 0.0 {
-        let centre = x + width / 2.0;
-        text.push_str(&hatch(&format!("M{centre:.1} {y}v{height}"), width as u32));
-    }
-    text
+/// Rectangles, and the white hatchings that lie over them.
+#[derive(Default)]
+struct Drawing {
+    rectangles: String,
+    hatchings: String,
 }
 
-/// White lines across a path of this width.
-fn hatch(path: &str, width: u32) -> String {
-    format!(
-        "<path d=\"{path}\" stroke=\"#fff\" stroke-width=\"{width}\" \
-         stroke-dasharray=\"1 {}\" pointer-events=\"none\"/>",
-        HATCH - 1
-    )
+impl Drawing {
+    /// A rectangle of the `part`th look, unless it is too thin to be seen: every other part is hatched
+    /// upright, from the seventh on across, so that colour is not the only cue.
+    fn rectangle(&mut self, x: f64, y: u32, width: f64, height: u32, part: usize, tip: &str) {
+        let (x, width, fill) = (tenths(x), tenths(width), css(part));
+        if width == 0.0 {
+            return;
+        }
+        self.rectangles.push_str(&format!(
+            "<rect x=\"{x}\" y=\"{y}\" width=\"{width}\" height=\"{height}\" fill=\"{fill}\">\
+             <title>{}</title></rect>",
+            escape(tip)
+        ));
+        let (whole, middle) = (width.floor(), y + height / 2);
+        if part % 2 == 1 && whole > 0.0 {
+            // A thick line of short dashes along the bar is a hatching across it.
+            self.hatch(&format!("M{x} {middle}h{whole}"), height);
+        }
+        if part >= super::PALETTE.len() && whole > 0.0 {
+            self.hatch(&format!("M{} {y}v{height}", tenths(x + whole / 2.0)), whole as u32);
+        }
+    }
+
+    /// White lines across a path of this width.
+    fn hatch(&mut self, path: &str, width: u32) {
+        self.hatchings.push_str(&format!("<path d=\"{path}\" stroke-width=\"{width}\"/>"));
+    }
+
+    fn svg(&self) -> String {
+        let Self { rectangles, hatchings } = self;
+        format!(
+            "{rectangles}<g stroke=\"#fff\" stroke-dasharray=\"1 {}\" pointer-events=\"none\">\
+             {hatchings}</g>\n",
+            HATCH - 1
+        )
+    }
 }
 
 impl Bars {
@@ -84,66 +99,56 @@ impl Bars {
         if most <= 0.0 {
             return None;
         }
-        let legend = if self.parts.len() > 1 { self.legend() } else { Vec::new() };
-        let top = 8 + 18 * legend.len() as u32;
+        let mut drawing = Drawing::default();
+        let (legend, rows) =
+            if self.parts.len() > 1 { self.legend(&mut drawing) } else { (String::new(), 0) };
+        let top = 8 + 18 * rows;
         let height = top + ROW * self.bars.len() as u32 + 4;
-        let mut text = open(WIDTH, height, &self.title, &self.desc);
-        text.push_str(&legend.concat());
         let scale = f64::from(WIDTH - NAMES - VALUES) / most;
-        for (index, bar) in self.bars.iter().enumerate() {
-            text.push_str(&self.bar(bar, top + ROW * index as u32, scale));
-        }
-        text.push_str("</svg>");
-        Some(text)
+        let bars = self.bars.iter().enumerate();
+        let names: String = bars
+            .map(|(index, bar)| self.bar(bar, top + ROW * index as u32, scale, &mut drawing))
+            .collect();
+        let opening = open(WIDTH, height, &self.title, &self.desc);
+        Some(opening + &legend + &names + &drawing.svg() + "</svg>")
     }
 
-    fn bar(&self, bar: &Bar, y: u32, scale: f64) -> String {
-        let name = escape(&bar.name);
-        let mut text = format!(
-            "<text x=\"{}\" y=\"{}\" font-size=\"12\" text-anchor=\"end\" fill=\"currentColor\">{name}</text>",
-            NAMES - 8,
-            y + 15
-        );
+    /// Draws a bar; its name and its length as text.
+    fn bar(&self, bar: &Bar, y: u32, scale: f64, drawing: &mut Drawing) -> String {
         let mut x = f64::from(NAMES);
         for segment in &bar.segments {
             let width = segment.value * scale;
             let tip = format!("{}: {} {}", bar.name, self.parts[segment.part], segment.shown);
-            text.push_str(&rectangle(x, y + 3, width, ROW - 6, segment.part, &tip));
+            drawing.rectangle(x, y + 3, width, ROW - 6, segment.part, &tip);
             x += width;
         }
-        let shown = escape(&bar.shown);
-        text.push_str(&format!(
-            "<text x=\"{:.1}\" y=\"{}\" font-size=\"12\" fill=\"currentColor\">{shown}</text>\n",
-            x + 6.0,
-            y + 15
-        ));
-        text
+        format!(
+            "<text x=\"{}\" y=\"{}\" text-anchor=\"end\">{}</text><text x=\"{}\" y=\"{}\">{}</text>\n",
+            NAMES - 8,
+            y + 15,
+            escape(&bar.name),
+            tenths(x + 6.0),
+            y + 15,
+            escape(&bar.shown)
+        )
     }
 
-    /// Rows of the legend.
-    fn legend(&self) -> Vec<String> {
-        let mut rows = vec![String::new()];
-        let mut x = 8;
+    /// Draws the legend; its texts and its number of rows.
+    fn legend(&self, drawing: &mut Drawing) -> (String, u32) {
+        let (mut x, mut row) = (8, 0);
+        let mut texts = String::new();
         for (index, part) in self.parts.iter().enumerate() {
             // About 7 units a character of 12 units' height.
             let width = 26 + 7 * part.chars().count() as u32;
             if x + width > WIDTH && x > 8 {
-                rows.push(String::new());
-                x = 8;
+                (x, row) = (8, row + 1);
             }
-            let y = 4 + 18 * (rows.len() as u32 - 1);
-            let entry = format!(
-                "{}<text x=\"{}\" y=\"{}\" font-size=\"12\" fill=\"currentColor\">{}</text>",
-                rectangle(f64::from(x), y, 12.0, 12, index, part),
-                x + 16,
-                y + 11,
-                escape(part)
-            );
-            if let Some(row) = rows.last_mut() {
-                row.push_str(&entry);
-            }
+            let y = 4 + 18 * row;
+            drawing.rectangle(f64::from(x), y, 12.0, 12, index, part);
+            let (left, base, name) = (x + 16, y + 11, escape(part));
+            texts.push_str(&format!("<text x=\"{left}\" y=\"{base}\">{name}</text>"));
             x += width;
         }
-        rows
+        (texts + "\n", row + 1)
     }
 }

@@ -214,14 +214,15 @@ fn failed(error: impl std::fmt::Display) -> String {
 }
 
 /// What plotters says at length: defaults, the colours of grid and axes, a font size.
-const SHORTER: [(&str, &str); 7] = [
+const SHORTER: [(&str, &str); 8] = [
     (" opacity=\"1\"", ""),
     (" font-family=\"sans-serif\"", ""),
     (" stroke-width=\"1\"", ""),
     (" opacity=\"0.15\" stroke=\"currentColor\"", " stroke=\"#8884\""),
     (" opacity=\"0.6\" stroke=\"currentColor\"", " stroke=\"#888\""),
     ("font-size=\"9.67741935483871\"", "font-size=\"11\""),
-    ("font-size=\"10.483870967741936\"", "font-size=\"12\""),
+    (" font-size=\"10.483870967741936\"", ""),
+    (" fill=\"currentColor\"", ""),
 ];
 
 /// Points in pixels, from left to right.
@@ -363,7 +364,7 @@ fn legend(index: usize, series: &Series) -> String {
     let mark = if series.marked { mark(x + 12, y, index) } else { String::new() };
     format!(
         "<path d=\"M{x} {y}h24\" {}/>{mark}\
-         <text x=\"{}\" y=\"{}\" font-size=\"12\" fill=\"currentColor\">{}</text>\n",
+         <text x=\"{}\" y=\"{}\">{}</text>\n",
         stroke(index),
         x + 30,
         y + 4,

@@ -95,11 +95,7 @@ impl Heat {
 }
 
 fn label(x: f64, y: f64, anchor: &str, text: &str) -> String {
-    format!(
-        "<text x=\"{x:.0}\" y=\"{y:.0}\" font-size=\"{TEXT}\" text-anchor=\"{anchor}\" \
-         fill=\"currentColor\">{}</text>",
-        escape(text)
-    )
+    format!("<text x=\"{x:.0}\" y=\"{y:.0}\" text-anchor=\"{anchor}\">{}</text>", escape(text))
 }
 
 /// A square for each power of ten up to `most`.

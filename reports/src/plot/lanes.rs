@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{css, escape, open};
+use super::{css, escape, open, tenths};
 use crate::figure::time;
 use crate::schema::Timeline;
 
@@ -32,17 +32,17 @@ pub fn lanes(timeline: &Timeline, title: &str, desc: &str) -> Option<String> {
     let mut text = open(WIDTH, bottom + 22, title, desc);
     text.push_str(&legend(timeline, &states));
     let scale = f64::from(WIDTH - NAMES - 8) / length as f64;
-    let x = |at: u64| f64::from(NAMES) + (at - timeline.from_ns) as f64 * scale;
+    let x = |at: u64| tenths(f64::from(NAMES) + (at - timeline.from_ns) as f64 * scale);
     let (mut bars, mut holds) = (BTreeMap::<usize, String>::new(), String::new());
     for slice in &slices {
         let Ok(lane) = cpus.binary_search(&slice.cpu) else { continue };
         let y = top + ROW * lane as u32 + ROW / 2;
         let (from, to) = (x(slice.from), x(slice.to));
         let colour = states.iter().position(|state| *state == slice.state).unwrap_or(STATES);
-        let path = format!("M{from:.1} {y}H{to:.1}");
+        let path = format!("M{from} {y}H{to}");
         bars.entry(colour).or_default().push_str(&path);
         if slice.held > 0 {
-            holds.push_str(&format!("M{from:.1} {}H{to:.1}", y + ROW / 2 - 1));
+            holds.push_str(&format!("M{from} {}H{to}", y + ROW / 2 - 1));
         }
     }
     for (colour, path) in bars {
@@ -90,7 +90,7 @@ fn states(slices: &[Slice]) -> Vec<u64> {
 
 fn label(x: u32, y: u32, anchor: &str, text: &str) -> String {
     format!(
-        "<text x=\"{x}\" y=\"{y}\" font-size=\"10\" text-anchor=\"{anchor}\" fill=\"currentColor\">{}</text>",
+        "<text x=\"{x}\" y=\"{y}\" font-size=\"10\" text-anchor=\"{anchor}\">{}</text>",
         escape(text)
     )
 }

@@ -48,12 +48,18 @@ pub(crate) fn escape(text: &str) -> String {
     escaped
 }
 
-/// The opening of an SVG of this size with title and description.
+/// A coordinate with as many digits as can be seen.
+fn tenths(at: f64) -> f64 {
+    (at * 10.0).round() / 10.0
+}
+
+/// The opening of an SVG of this size with title and description. Text is in the page's colour and 12
+/// units high where it says nothing else.
 fn open(width: u32, height: u32, title: &str, desc: &str) -> String {
     format!(
         "<svg xmlns=\"http://www.w3.org/2000/svg\" class=\"plot\" role=\"img\" \
          viewBox=\"0 0 {width} {height}\" width=\"{width}\" height=\"{height}\" \
-         font-family=\"sans-serif\"><title>{}</title><desc>{}</desc>\n",
+         font-family=\"sans-serif\" font-size=\"12\" fill=\"currentColor\"><title>{}</title><desc>{}</desc>\n",
         escape(title),
         escape(desc)
     )

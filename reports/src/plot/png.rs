@@ -1,10 +1,14 @@
 //! Small pictures in one colour as PNG (ISO/IEC 15948), for drawings with too many squares for SVG.
 //!
-//! A palette of one colour in [`LEVELS`] opacities, so that a picture suits a light and a dark page; the
-//! data is stored, not compressed.
+//! A palette of one colour in [`LEVELS`] opacities, so that a picture suits a light and a dark page.
+
+use miniz_oxide::deflate::compress_to_vec_zlib;
 
 /// Shades, from transparent to opaque.
 pub(super) const LEVELS: u8 = 16;
+
+/// Level of the smallest output.
+const BEST: u8 = 9;
 
 /// Rows of shades below [`LEVELS`], all of equal length.
 pub(super) struct Picture {
@@ -33,7 +37,7 @@ impl Picture {
         chunk(&mut file, b"IHDR", &header);
         chunk(&mut file, b"PLTE", &palette);
         chunk(&mut file, b"tRNS", &opacities);
-        chunk(&mut file, b"IDAT", &stored(&self.scanlines()));
+        chunk(&mut file, b"IDAT", &compress_to_vec_zlib(&self.scanlines(), BEST));
         chunk(&mut file, b"IEND", &[]);
         file
     }
@@ -52,30 +56,6 @@ fn chunk(file: &mut Vec<u8>, kind: &[u8; 4], data: &[u8]) {
     file.extend(data);
     let sum = crc32(&file[start..]);
     file.extend(sum.to_be_bytes());
-}
-
-/// A zlib stream (RFC 1950) of stored blocks (RFC 1951).
-fn stored(data: &[u8]) -> Vec<u8> {
-    const MOST: usize = u16::MAX as usize;
-    let mut stream = vec![0x78, 0x01];
-    let blocks = data.chunks(MOST).count();
-    for (index, block) in data.chunks(MOST).enumerate() {
-        stream.push(u8::from(index + 1 == blocks));
-        stream.extend((block.len() as u16).to_le_bytes());
-        stream.extend((!(block.len() as u16)).to_le_bytes());
-        stream.extend(block);
-    }
-    stream.extend(adler32(data).to_be_bytes());
-    stream
-}
-
-fn adler32(data: &[u8]) -> u32 {
-    const MODULUS: u32 = 65_521;
-    let (a, b) = data.iter().fold((1, 0), |(a, b), byte| {
-        let a = (a + u32::from(*byte)) % MODULUS;
-        (a, (b + a) % MODULUS)
-    });
-    b << 16 | a
 }
 
 fn crc32(data: &[u8]) -> u32 {
@@ -102,9 +82,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_sums_are_the_published_ones() {
+    fn the_sum_is_the_published_one() {
         assert_eq!(crc32(b"123456789"), 0xcbf4_3926);
-        assert_eq!(adler32(b"Wikipedia"), 0x11e6_0398);
     }
 
     #[test]
@@ -116,11 +95,14 @@ mod tests {
     }
 
     #[test]
-    fn a_picture_says_its_size_and_stores_its_rows() {
+    fn a_picture_says_its_size_and_holds_its_rows() {
         let file =
             Picture { colour: (1, 2, 3), rows: vec![vec![15, 0, 1], vec![2, 3, 4]] }.encode();
         assert_eq!(file[16..24], [0, 0, 0, 3, 0, 0, 0, 2]);
-        let rows = [0, 0xf0, 0x10, 0, 0x23, 0x40];
-        assert!(file.windows(rows.len()).any(|window| window == rows));
+        let at = file.windows(4).position(|name| name == b"IDAT").expect("data");
+        let length = u32::from_be_bytes(file[at - 4..at].try_into().expect("four")) as usize;
+        let data = &file[at + 4..at + 4 + length];
+        let rows = miniz_oxide::inflate::decompress_to_vec_zlib(data).expect("a zlib stream");
+        assert_eq!(rows, [0, 0xf0, 0x10, 0, 0x23, 0x40]);
     }
 }

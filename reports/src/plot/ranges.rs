@@ -1,6 +1,6 @@
 //! Horizontal ranges over one axis that has 0 on it: intervals, and the pulls of a tornado.
 
-use super::{css, escape, open};
+use super::{css, escape, open, tenths};
 
 /// One range.
 #[derive(Clone, Debug)]
@@ -47,13 +47,13 @@ impl Ranges {
             return None;
         }
         let scale = f64::from(WIDTH - NAMES - VALUES) / (high - low);
-        let place = |value: f64| f64::from(NAMES) + (value - low) * scale;
+        let place = |value: f64| tenths(f64::from(NAMES) + (value - low) * scale);
         let height = 8 + ROW * self.ranges.len() as u32 + 20;
         let mut text = open(WIDTH, height, &self.title, &self.desc);
         let (zero, bottom) = (place(0.0), height - 18);
         text.push_str(&format!(
-            "<path d=\"M{zero:.1} 4V{bottom}\" stroke=\"#888\"/><text x=\"{zero:.1}\" y=\"{}\" \
-             font-size=\"12\" text-anchor=\"middle\" fill=\"currentColor\">0</text>\n",
+            "<path d=\"M{zero} 4V{bottom}\" stroke=\"#888\"/><text x=\"{zero}\" y=\"{}\" \
+             text-anchor=\"middle\">0</text>\n",
             height - 4
         ));
         for (index, range) in self.ranges.iter().enumerate() {
@@ -72,14 +72,14 @@ impl Range {
         let middle = y + ROW / 2;
         let mark = self.mark.map(place).map_or_else(String::new, |x| {
             format!(
-                "<path d=\"M{x:.1} {}v14\" stroke=\"currentColor\" stroke-width=\"2\"/>",
+                "<path d=\"M{x} {}v14\" stroke=\"currentColor\" stroke-width=\"2\"/>",
                 middle - 7
             )
         });
         format!(
-            "<text x=\"{}\" y=\"{}\" font-size=\"12\" text-anchor=\"end\" fill=\"currentColor\">{}</text>\
-             <path d=\"M{from:.1} {middle}H{to:.1}\" stroke=\"{colour}\" stroke-width=\"8\"{dash}/>{mark}\
-             <text x=\"{}\" y=\"{}\" font-size=\"12\" fill=\"currentColor\">{}</text>\n",
+            "<text x=\"{}\" y=\"{}\" text-anchor=\"end\">{}</text>\
+             <path d=\"M{from} {middle}H{to}\" stroke=\"{colour}\" stroke-width=\"8\"{dash}/>{mark}\
+             <text x=\"{}\" y=\"{}\">{}</text>\n",
             NAMES - 8,
             middle + 4,
             escape(&self.name),
@@ -106,9 +106,9 @@ mod tests {
         };
         let plot = |ranges| Ranges { title: "t".into(), desc: "d".into(), ranges };
         let text = plot(vec![range(5.0, 10.0)]).svg().expect("a range");
-        assert!(text.contains("M450.0 19H600.0"), "half of 300 from 300: {text}");
+        assert!(text.contains("M450 19H600"), "half of 300 from 300: {text}");
         let text = plot(vec![range(-10.0, -5.0)]).svg().expect("a range");
-        assert!(text.contains("M300.0 19H450.0"), "{text}");
+        assert!(text.contains("M300 19H450"), "{text}");
         assert!(plot(Vec::new()).svg().is_none());
     }
 }

@@ -45,15 +45,19 @@ fn table(text: &str) -> Table {
     let body = text.split_once("<tbody>").map_or("", |(_, body)| body);
     Table {
         id: text.split('"').next().unwrap_or_default().to_owned(),
-        caption: between(text, "<caption>", "</caption>").map(plain).next().unwrap_or_default(),
+        caption: between(text, "<caption", "</caption>")
+            .map(|caption| caption.split_once('>').map_or("", |(_, text)| text))
+            .map(plain)
+            .next()
+            .unwrap_or_default(),
         heads: between(text, "<th scope=\"col\"", "</th>").map(cell).map(|c| c.shown).collect(),
-        rows: between(body, "<tr", "</tr>").map(row).collect(),
+        rows: body.split("<tr").skip(1).map(row).collect(),
         is_registry: body.contains("data-row="),
     }
 }
 
 fn row(text: &str) -> Vec<Cell> {
-    let head = between(text, "<th scope=\"row\"", "</th>").map(cell);
+    let head = between(text, "<th scope=row", "<td").map(cell);
     head.chain(text.split("<td").skip(1).map(cell)).collect()
 }
 
@@ -61,7 +65,7 @@ fn row(text: &str) -> Vec<Cell> {
 fn cell(text: &str) -> Cell {
     let (tag, inside) = text.split_once('>').unwrap_or(("", text));
     let shown = plain(inside);
-    let raw = tag.split_once("data-v=\"").and_then(|(_, rest)| rest.split('"').next());
+    let raw = tag.split_once("data-v=").and_then(|(_, rest)| rest.split(' ').next());
     Cell { raw: raw.unwrap_or(&shown).to_owned(), shown }
 }
 

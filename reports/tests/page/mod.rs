@@ -91,3 +91,34 @@ pub(crate) fn verdicts(page: &str) -> Vec<String> {
     let lists = between(page, "<ul class=\"verdict\">", "</ul>");
     lists.flat_map(|list| between(list, "<li>", "</li>")).map(plain).collect()
 }
+
+/// A plot of the page: the drawing, and what stands below it.
+pub(crate) struct Figure<'a> {
+    pub(crate) id: &'a str,
+    pub(crate) svg: &'a str,
+    pub(crate) caption: String,
+}
+
+/// All plots, in the order of the page.
+pub(crate) fn figures(page: &str) -> impl Iterator<Item = Figure<'_>> {
+    between(page, "<figure class=\"plot\" id=\"", "</figure>").map(|text| Figure {
+        id: text.split('"').next().unwrap_or_default(),
+        svg: between(text, "<svg", "</svg>").next().unwrap_or_default(),
+        caption: between(text, "<figcaption>", "<a ").map(plain).collect(),
+    })
+}
+
+/// The elements `name` of a drawing: their attributes, and the text before the next element.
+pub(crate) fn elements<'a>(svg: &'a str, name: &str) -> Vec<(&'a str, String)> {
+    let tags = svg.match_indices('<').filter_map(|(at, _)| {
+        let rest = svg[at + 1..].strip_prefix(name)?;
+        rest.split_once('>').filter(|(tag, _)| tag.is_empty() || tag.starts_with(' '))
+    });
+    tags.map(|(tag, rest)| (tag, plain(rest.split('<').next().unwrap_or_default()))).collect()
+}
+
+/// The number in an attribute.
+pub(crate) fn attribute(tag: &str, name: &str) -> Option<f64> {
+    let (_, rest) = tag.split_once(&format!("{name}=\""))?;
+    rest.split('"').next()?.parse().ok()
+}

@@ -32,7 +32,7 @@ pub(super) fn fold(page: &Page<'_>, cell: &Cell<'_>) -> Option<Block> {
     let of_lock = |name: &str| pair_locks(&run.result).any(|(lock, _)| lock == name);
     for (name, transfers) in matrices.iter().filter(|(name, _)| of_lock(name)) {
         let title = format!("Lines of {name} alone under {}", cell.strategy());
-        blocks.extend(figure(page, &id("heat-lock"), &title, name, transfers));
+        blocks.extend(figure(page, &id(&format!("heat-{name}")), &title, name, transfers));
     }
     blocks.extend(pairs(&id("pairs"), &pointer(cell), &all));
     Some(Block::Fold { summary: title, inner: Blocks::new(blocks) })

@@ -16,8 +16,8 @@ pub(super) enum Block {
     Pre(String),
     /// A table.
     Table(TableView),
-    /// A plot with its caption; `id` finds its data.
-    Figure { id: String, svg: String, caption: String },
+    /// A plot with its caption and the commands that repeat its runs; `id` finds its data.
+    Figure { id: String, svg: String, caption: String, commands: Vec<String> },
     /// Something folded away.
     Fold { summary: String, inner: Blocks },
 }

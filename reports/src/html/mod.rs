@@ -5,6 +5,7 @@
 //! traced to the result file: row and column carry the parts of a JSON pointer.
 
 mod block;
+mod commands;
 mod figures;
 mod input;
 mod pages;

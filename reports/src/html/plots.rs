@@ -13,8 +13,14 @@ pub(super) struct Plots {
 }
 
 impl Plots {
-    /// The figure of `chart`, its data kept; `None` when nothing can be drawn.
-    pub(super) fn figure(&mut self, id: String, chart: &Chart) -> Option<Block> {
+    /// The figure of `chart` with the commands of its runs, its data kept; `None` when nothing can be
+    /// drawn.
+    pub(super) fn figure(
+        &mut self,
+        id: String,
+        chart: &Chart,
+        commands: Vec<String>,
+    ) -> Option<Block> {
         let svg = chart.svg()?;
         let series = |s: &Series| {
             let rounded = s.points.iter().map(|(x, y)| (rounded(*x), rounded(*y)));
@@ -30,7 +36,7 @@ impl Plots {
         });
         self.data.insert(id.clone(), data);
         let caption = format!("{}. {}", chart.title, chart.desc);
-        Some(Block::Figure { id, svg, caption })
+        Some(Block::Figure { id, svg, caption, commands })
     }
 
     /// All data as JSON for a script element.

@@ -70,7 +70,7 @@ fn cell(text: &str) -> Cell {
 }
 
 /// Text without tags and escapes.
-fn plain(html: &str) -> String {
+pub(crate) fn plain(html: &str) -> String {
     let mut text = String::new();
     for part in html.split('<') {
         let is_first = text.is_empty() && !html.starts_with('<');

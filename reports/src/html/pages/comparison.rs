@@ -67,5 +67,5 @@ fn bars(page: &Page<'_>) -> Option<Block> {
     };
     let svg = bars.svg()?;
     let caption = format!("{}. {}", bars.title, bars.desc);
-    Some(Block::Figure { id: page.id("throughput"), svg, caption })
+    Some(Block::Figure { id: page.id("throughput"), svg, caption, commands: page.commands() })
 }

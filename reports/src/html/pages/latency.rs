@@ -19,11 +19,11 @@ const TAIL_POINTS: usize = 10;
 pub(super) fn section(page: &Page<'_>, plots: &mut Plots) -> Option<Section> {
     let mut blocks = Vec::new();
     for op in PLOTTED {
-        blocks.extend(
-            tail(page, op).and_then(|chart| plots.figure(page.id(&format!("{op}-tail")), &chart)),
-        );
-        let cdf =
-            cdf(page, op).and_then(|chart| plots.figure(page.id(&format!("{op}-cdf")), &chart));
+        blocks.extend(tail(page, op).and_then(|chart| {
+            plots.figure(page.id(&format!("{op}-tail")), &chart, page.commands())
+        }));
+        let cdf = cdf(page, op)
+            .and_then(|chart| plots.figure(page.id(&format!("{op}-cdf")), &chart, page.commands()));
         blocks.extend(cdf.map(|figure| Block::Fold {
             summary: format!("Cumulative distribution of {op}"),
             inner: Blocks::new(vec![figure]),

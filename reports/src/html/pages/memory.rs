@@ -24,7 +24,7 @@ pub(super) fn section(page: &Page<'_>, plots: &mut Plots) -> Option<Section> {
     let caption = "Pages are of 4 KiB.".to_owned();
     let table = TableView::of(page.id("memory-table"), caption, &["strategy"], &columns, &rows);
     let mut blocks: Vec<Block> = table.map(Block::Table).into_iter().collect();
-    blocks.extend(plots.figure(page.id("memory-time"), &over_time(page)));
+    blocks.extend(plots.figure(page.id("memory-time"), &over_time(page), page.commands()));
     Section::new(page.id("memory"), "Memory", blocks)
 }
 

@@ -25,6 +25,7 @@ pub(super) use scaling::scaling;
 pub(super) use what_if::what_if;
 
 use super::block::Section;
+use super::commands::commands;
 use super::plots::Plots;
 use super::table::step;
 use crate::scenario::{Cell, Scenario};
@@ -39,6 +40,11 @@ pub(super) struct Page<'a> {
 impl Page<'_> {
     fn id(&self, part: &str) -> String {
         format!("{}-{part}", self.id)
+    }
+
+    /// The commands of the runs shown.
+    fn commands(&self) -> Vec<String> {
+        commands(self.scenario.cells.iter().map(|cell| cell.shown().1))
     }
 
     /// N, seeds, world and machine, for captions.

@@ -78,7 +78,7 @@ fn intervals(index: usize, ranking: &Ranking, basis: &str) -> Vec<Block> {
 
 fn figure(id: String, plot: &Ranges) -> Option<Block> {
     let caption = format!("{}. {}", plot.title, plot.desc);
-    Some(Block::Figure { id, svg: plot.svg()?, caption })
+    Some(Block::Figure { id, svg: plot.svg()?, caption, commands: Vec::new() })
 }
 
 fn tornado(index: usize, ranking: &Ranking, basis: &str) -> Option<Block> {

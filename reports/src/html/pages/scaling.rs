@@ -3,6 +3,7 @@
 
 use crate::figure::{self, significant};
 use crate::html::block::{Block, Section};
+use crate::html::commands::commands;
 use crate::html::plots::Plots;
 use crate::html::table::{Entry, TableView};
 use crate::plot::{Axis, Chart, Scale, Series, Unit};
@@ -73,6 +74,12 @@ impl Family<'_> {
         }
         series
     }
+
+    /// The commands of all its runs that are shown, a size each.
+    fn commands(&self) -> Vec<String> {
+        let cells = self.scenarios.iter().flat_map(|(_, scenario)| &scenario.cells);
+        commands(cells.map(|cell| cell.shown().1))
+    }
 }
 
 /// The page, unless no two scenarios differ in size alone.
@@ -101,14 +108,14 @@ pub(in crate::html) fn scaling(scenarios: &[Scenario<'_>], plots: &mut Plots) ->
             },
             series: series.clone(),
         };
-        blocks.extend(plots.figure(format!("scaling-{index}"), &chart));
-        blocks.extend(fits(index, &series, plots));
+        blocks.extend(plots.figure(format!("scaling-{index}"), &chart, family.commands()));
+        blocks.extend(fits(index, &series, family.commands(), plots));
     }
     Section::new("scaling".into(), "Scaling", blocks)
 }
 
 /// The law's parameters and its curves.
-fn fits(index: usize, series: &[Series], plots: &mut Plots) -> Vec<Block> {
+fn fits(index: usize, series: &[Series], commands: Vec<String>, plots: &mut Plots) -> Vec<Block> {
     let mut rows = Vec::new();
     let mut curves = Vec::new();
     for line in series {
@@ -146,6 +153,6 @@ fn fits(index: usize, series: &[Series], plots: &mut Plots) -> Vec<Block> {
         },
         series: curves,
     };
-    let figure = plots.figure(format!("scaling-fit-{index}"), &chart);
+    let figure = plots.figure(format!("scaling-fit-{index}"), &chart, commands);
     table.map(Block::Table).into_iter().chain(figure).collect()
 }

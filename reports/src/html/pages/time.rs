@@ -44,7 +44,7 @@ fn stacked(page: &Page<'_>, id: &str, title: &str, cells: &[Split<'_, '_>]) -> V
     let bars = Bars { title: title.to_owned(), desc: page.basis(), parts: names, bars };
     let Some(svg) = bars.svg() else { return Vec::new() };
     let caption = format!("{title}: self times, so that the parts add up. {}", page.basis());
-    let figure = Block::Figure { id: page.id(id), svg, caption };
+    let figure = Block::Figure { id: page.id(id), svg, caption, commands: page.commands() };
     let rows = cells.iter().flat_map(|(cell, parts, count)| {
         let all: u64 = parts.iter().map(|part| part.total_ns).sum();
         parts.iter().map(move |part| {

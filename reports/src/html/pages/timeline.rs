@@ -3,6 +3,7 @@
 use super::Page;
 use crate::figure::time;
 use crate::html::block::{Block, Section};
+use crate::html::commands::commands;
 use crate::plot::lanes;
 use crate::scenario::Cell;
 
@@ -23,5 +24,6 @@ fn figure(page: &Page<'_>, cell: &Cell<'_>) -> Option<Block> {
     );
     let svg = lanes(timeline, &title, &desc)?;
     let caption = format!("{title}. {desc}");
-    Some(Block::Figure { id: page.id(&format!("timeline-{index}")), svg, caption })
+    let (id, commands) = (page.id(&format!("timeline-{index}")), commands(std::iter::once(run)));
+    Some(Block::Figure { id, svg, caption, commands })
 }

@@ -6,10 +6,11 @@ use super::{Page, pointer};
 use crate::contention::pair_locks;
 use crate::figure::Unit;
 use crate::html::block::{Block, Blocks};
+use crate::html::commands::commands;
 use crate::html::table::{Entry, TableView};
 use crate::plot::Heat;
 use crate::scenario::Cell;
-use crate::schema::Transfers;
+use crate::schema::{Run, Transfers};
 
 /// Pairs in the table.
 const PAIRS: usize = 6;
@@ -27,12 +28,12 @@ pub(super) fn fold(page: &Page<'_>, cell: &Cell<'_>) -> Option<Block> {
         .map(|(name, t)| format!("{name} {}", Unit::Count.show(&moved(t).into())))
         .collect();
     let title = format!("Lines moved from core to core under {}", cell.strategy());
-    let map = figure(page, &id("heat"), &title, &names.join(", "), &all)?;
+    let map = figure(page, run, &id("heat"), &title, &names.join(", "), &all)?;
     let mut blocks = vec![map];
     let of_lock = |name: &str| pair_locks(&run.result).any(|(lock, _)| lock == name);
     for (name, transfers) in matrices.iter().filter(|(name, _)| of_lock(name)) {
         let title = format!("Lines of {name} alone under {}", cell.strategy());
-        blocks.extend(figure(page, &id(&format!("heat-{name}")), &title, name, transfers));
+        blocks.extend(figure(page, run, &id(&format!("heat-{name}")), &title, name, transfers));
     }
     blocks.extend(pairs(&id("pairs"), &pointer(cell), &all));
     Some(Block::Fold { summary: title, inner: Blocks::new(blocks) })
@@ -53,6 +54,7 @@ fn sum<'a>(matrices: impl Iterator<Item = &'a Transfers>) -> Transfers {
 
 fn figure(
     page: &Page<'_>,
+    run: &Run,
     id: &str,
     title: &str,
     objects: &str,
@@ -71,7 +73,8 @@ fn figure(
         heat.desc,
         page.basis()
     );
-    Some(Block::Figure { id: id.to_owned(), svg: heat.svg()?, caption })
+    let (svg, commands) = (heat.svg()?, commands(std::iter::once(run)));
+    Some(Block::Figure { id: id.to_owned(), svg, caption, commands })
 }
 
 /// The pairs with most moves.

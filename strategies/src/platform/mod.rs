@@ -21,8 +21,8 @@
 //! [`Platform::sleep_until`]; work that cannot be interrupted is [`Platform::work`], which only moves
 //! the CPU's own clock.
 
-#[cfg(feature = "check")]
 mod draws;
+#[cfg(feature = "check")]
 pub mod explore;
 pub mod native;
 mod place;

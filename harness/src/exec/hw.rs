@@ -16,7 +16,7 @@ use pamt_strategies::module::{Leaf, PamtOps, PamtPair, Regs, Status, TdLeaves};
 use pamt_strategies::platform::Platform;
 use pamt_strategies::platform::native::{Native, NativeBuild, NativeCpu};
 use pamt_strategies::registry::{self, StrategyParams};
-use pamt_strategies::units::{Pfn, Region};
+use pamt_strategies::units::{CpuId, Region};
 
 use super::native::{NativeRun, carry_out, set_up};
 use super::world::{Wrapped, assemble_on};
@@ -69,18 +69,18 @@ impl TdLeaves<Native> for Hardware {
         self.rest.seamcall(cpu, leaf, regs)
     }
 
+    fn seamcall_on(&self, cpu: &NativeCpu, on: CpuId, leaf: Leaf, regs: Regs) -> Regs {
+        self.rest.seamcall_on(cpu, on, leaf, regs)
+    }
+
     fn td_exit(&self, cpu: &NativeCpu) -> Regs {
         self.rest.td_exit(cpu)
     }
 }
 
 impl Seam<Native> for Hardware {
-    fn create_td(&self, cpu: &NativeCpu, pages: &[Pfn]) -> Result<(), Status> {
-        self.rest.create_td(cpu, pages)
-    }
-
-    fn tear_down(&self, cpu: &NativeCpu, tdr: Pfn) -> Result<(), Status> {
-        self.rest.tear_down(cpu, tdr)
+    fn package_cpus(&self) -> Vec<CpuId> {
+        self.rest.package_cpus().collect()
     }
 
     fn audit(&self, _: &NativeCpu) -> Option<Result<Census, Vec<String>>> {

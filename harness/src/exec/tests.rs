@@ -10,7 +10,7 @@ use pamt_sim::{Sim, SimCpu};
 use pamt_strategies::module::{Leaf, PamtOps, PamtPair, Regs, Status, TdLeaves};
 use pamt_strategies::pamt::{Env, PamtCache, PamtError, Strategy};
 use pamt_strategies::platform::{Ordering, Place, Platform, Words};
-use pamt_strategies::units::{Cycles, Pfn, Region};
+use pamt_strategies::units::{CpuId, Cycles, Pfn, Region};
 
 use super::{Prepared, run, sim};
 use crate::experiment::Experiment;
@@ -272,11 +272,19 @@ impl PamtOps<Sim> for Planted {
 
 impl TdLeaves<Sim> for Planted {
     fn seamcall(&self, cpu: &SimCpu, leaf: Leaf, regs: Regs) -> Regs {
+        if leaf == Leaf::MngCreate {
+            self.tdr.store(regs.rcx, Relaxed);
+        }
+        let of_memory = matches!(leaf, Leaf::MemPageAug | Leaf::PhymemPageReclaim);
         // Not while the run is prepared.
-        if Sim::now(cpu) > Cycles(0) && self.calls.fetch_add(1, Relaxed) == 40 {
+        if of_memory && Sim::now(cpu) > Cycles(0) && self.calls.fetch_add(1, Relaxed) == 40 {
             self.module.release_op_state(cpu, self.tdr.load(Relaxed), None);
         }
         self.module.seamcall(cpu, leaf, regs)
+    }
+
+    fn seamcall_on(&self, cpu: &SimCpu, on: CpuId, leaf: Leaf, regs: Regs) -> Regs {
+        self.module.seamcall_on(cpu, on, leaf, regs)
     }
 
     fn td_exit(&self, cpu: &SimCpu) -> Regs {
@@ -285,13 +293,8 @@ impl TdLeaves<Sim> for Planted {
 }
 
 impl Seam<Sim> for Planted {
-    fn create_td(&self, cpu: &SimCpu, pages: &[Pfn]) -> Result<(), Status> {
-        self.tdr.store(pages[0].hpa(), Relaxed);
-        self.module.create_td(cpu, pages)
-    }
-
-    fn tear_down(&self, cpu: &SimCpu, tdr: Pfn) -> Result<(), Status> {
-        self.module.tear_down(cpu, tdr)
+    fn package_cpus(&self) -> Vec<CpuId> {
+        self.module.package_cpus().collect()
     }
 
     fn audit(&self, _: &SimCpu) -> Option<Result<Census, Vec<String>>> {

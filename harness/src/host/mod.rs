@@ -13,16 +13,17 @@ mod td;
 
 use std::sync::Arc;
 
-use pamt_sim::tdx::{Census as ModuleCensus, Module, TdPages};
+use pamt_sim::tdx::{Census as ModuleCensus, Module};
 use pamt_strategies::locks::{LockPlan, LockShared, QRwLock};
 use pamt_strategies::module::{PamtOps, PamtPair, Status, StatusName, TdLeaves};
 use pamt_strategies::pamt::{Env, HostMemory, PamtCache, Strategy};
 use pamt_strategies::platform::{Home, Platform};
-use pamt_strategies::units::{Pfn, Region};
+use pamt_strategies::units::{CpuId, Pfn, Region};
 
 use crate::books::{Books, Census, Depth, Holdings};
 
 pub(crate) use costs::{HostCosts, exponential};
+use kvm::GlobalLocks;
 pub(crate) use kvm::{HostError, STRETCH, share, stretches};
 pub(crate) use memory::PageAllocator;
 use memory::PagesHeld;
@@ -33,12 +34,10 @@ pub use plan::PlanError;
 pub(crate) use plan::{HostPlan, PARAMS, Purpose};
 pub(crate) use td::{Td, Vcpu};
 
-/// The module as the host sees it: both traits in one object, and the states that runs start from.
+/// The module as the host sees it: both traits in one object, and what is around the module.
 pub(crate) trait Seam<P: Platform>: PamtOps<P> + TdLeaves<P> {
-    /// Makes a RUNNABLE TD of a TDR page and its TDCS pages, whose regions have pairs.
-    fn create_td(&self, cpu: &P::Cpu, pages: &[Pfn]) -> Result<(), Status>;
-    /// Brings a TD to TEARDOWN state.
-    fn tear_down(&self, cpu: &P::Cpu, tdr: Pfn) -> Result<(), Status>;
+    /// A CPU of each package: whom the host asks to act for the package.
+    fn package_cpus(&self) -> Vec<CpuId>;
     /// Counts what the module holds while no leaf runs; `None` where that cannot be seen.
     ///
     /// # Errors
@@ -47,13 +46,8 @@ pub(crate) trait Seam<P: Platform>: PamtOps<P> + TdLeaves<P> {
 }
 
 impl<P: Platform> Seam<P> for Module<P> {
-    fn create_td(&self, cpu: &P::Cpu, pages: &[Pfn]) -> Result<(), Status> {
-        let tdcx = core::array::from_fn(|at| pages[at + 1]);
-        self.create_td_for_setup(cpu, TdPages { tdr: pages[0], tdcx })
-    }
-
-    fn tear_down(&self, cpu: &P::Cpu, tdr: Pfn) -> Result<(), Status> {
-        self.tear_down_for_setup(cpu, tdr)
+    fn package_cpus(&self) -> Vec<CpuId> {
+        Self::package_cpus(self).collect()
     }
 
     fn audit(&self, cpu: &P::Cpu) -> Option<Result<ModuleCensus, Vec<String>>> {
@@ -71,6 +65,8 @@ pub(crate) struct Host<P: Platform> {
     module: Arc<dyn Seam<P>>,
     pages: PageAllocator<P>,
     mmu_lock: QRwLock<P>,
+    global: GlobalLocks<P>,
+    package_cpus: Vec<CpuId>,
     books: Books,
     pub(crate) tds: Vec<Td>,
 }
@@ -89,6 +85,7 @@ pub(crate) struct Parts<P: Platform> {
 impl<P: Platform> Host<P> {
     /// A host with TDs that hold no memory yet.
     pub(crate) fn new(build: &mut P::Build, plan: HostPlan, parts: Parts<P>) -> Arc<Self> {
+        let package_cpus = parts.module.package_cpus();
         let locks = LockPlan::new("mmu_lock", plan.tds as usize).home(Home::Interleaved);
         Arc::new(Self {
             costs: parts.costs,
@@ -96,6 +93,8 @@ impl<P: Platform> Host<P> {
             module: parts.module,
             pages: parts.pages,
             mmu_lock: QRwLock::new(build, &locks, &parts.locks),
+            global: GlobalLocks::new(build, package_cpus.len(), &parts.locks),
+            package_cpus,
             books: Books::new(parts.depth, plan.map.regions(), P::cpu_count(build)),
             tds: parts.tds,
             plan,

@@ -9,14 +9,11 @@ use thiserror::Error;
 use super::page_size::{PageSize, UnknownPageSize};
 use super::pages::Demand;
 use super::pages::{MapError, MemoryMap, Placement, UnknownPlacement, Use};
+use super::td::{TD_PAGES, VCPU_PAGES};
 use crate::experiment::Experiment;
 use crate::params::{Kind, Param, Settings};
 use crate::recording::Replay;
 
-/// Control pages of a TD without vCPUs: TDR and 6 TDCS pages.
-const TD_PAGES: u64 = 7;
-/// Control pages of a vCPU: TDVPR and 5 TDCX pages.
-const VCPU_PAGES: u64 = 6;
 /// Pages of a topped-up PAMT cache: a pair for each level below the root, and one for the leaf
 /// (PT64_ROOT_MAX_LEVEL = 5).
 pub(crate) const CACHE_PAGES: usize = 10;

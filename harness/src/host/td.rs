@@ -7,8 +7,10 @@ use pamt_strategies::units::{CpuId, NodeId, PAGE_BYTES, Pfn};
 
 use super::page_size::{LARGE_PAGES, PageSize};
 
-/// TDCS pages of a TD.
-pub(crate) const TDCX_PAGES: usize = 6;
+/// Control pages of a TD: TDR and 6 TDCS pages.
+pub(crate) const TD_PAGES: u64 = 7;
+/// Control pages of a vCPU: TDVPR and 5 TDCX pages.
+pub(crate) const VCPU_PAGES: u64 = 6;
 /// Levels of Secure EPT entries that point to a table, from the lowest: 2 MiB, 1 GiB, 512 GiB.
 pub(crate) const TABLE_LEVELS: core::ops::RangeInclusive<u64> = 1..=3;
 
@@ -136,6 +138,8 @@ pub(crate) struct Td {
     pub(crate) cpus: Vec<CpuId>,
     /// TDR page, then the TDCS pages.
     pub(crate) control: Entries,
+    /// The control pages of each vCPU, TDVPR first.
+    pub(crate) vcpus: Entries,
     /// Guest pages that are mapped as 4 KiB.
     pub(crate) mapped: Entries,
     /// Secure EPT entries above those, by level from the lowest: tables, and 2 MiB mappings in the
@@ -154,10 +158,11 @@ impl Td {
         (pages, page_size): (u64, PageSize),
     ) -> Self {
         let tables = [1, 2, 3].map(|level| Entries::new(pages.div_ceil(1 << (9 * level))));
-        let control = Entries::new(1 + TDCX_PAGES as u64);
+        let control = Entries::new(TD_PAGES);
+        let vcpus = Entries::new(cpus.len() as u64 * VCPU_PAGES);
         let folios = Folios::new(pages.div_ceil(LARGE_PAGES));
         let mapped = Entries::new(pages);
-        Self { id, node, slot, cpus, control, mapped, tables, page_size, folios }
+        Self { id, node, slot, cpus, control, vcpus, mapped, tables, page_size, folios }
     }
 
     /// Guest pages.
@@ -168,6 +173,12 @@ impl Td {
     /// The TDR page.
     pub(crate) fn tdr(&self) -> Pfn {
         self.control.page(0).expect("a TD is created before its paths are taken")
+    }
+
+    /// The TDVPR pages of the vCPUs that have been created, each with the vCPU's CPU.
+    pub(crate) fn tdvprs(&self) -> impl Iterator<Item = (CpuId, Pfn)> + '_ {
+        let tdvpr = |vcpu| self.vcpus.page(vcpu as u64 * VCPU_PAGES);
+        self.cpus.iter().enumerate().filter_map(move |(vcpu, on)| Some((*on, tdvpr(vcpu)?)))
     }
 
     /// Tables that entries of `level` point to.
@@ -198,9 +209,15 @@ impl Td {
         self.small_folios().chain(self.folios.first.pages())
     }
 
-    /// Whether it has been created and not yet destroyed.
+    /// Whether it has been created, perhaps in part, and not yet destroyed.
     pub(crate) fn exists(&self) -> bool {
         self.control.page(0).is_some()
+    }
+
+    /// Whether all its control pages are there.
+    pub(crate) fn is_created(&self) -> bool {
+        self.control.pages().chain(self.vcpus.pages()).count() as u64
+            == self.control.len() + self.vcpus.len()
     }
 
     /// Guest physical address of a page.
@@ -210,7 +227,8 @@ impl Td {
 
     /// Control pages and tables, which come from the kernel's page allocator.
     pub(crate) fn kernel_pages(&self) -> impl Iterator<Item = Pfn> + Clone + '_ {
-        self.control.pages().chain(self.tables.iter().flat_map(Entries::pages))
+        let control = self.control.pages().chain(self.vcpus.pages());
+        control.chain(self.tables.iter().flat_map(Entries::pages))
     }
 }
 

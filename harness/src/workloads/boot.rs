@@ -1,4 +1,4 @@
-//! `boot`: TDs boot side by side, each in two phases.
+//! `boot`: TDs are created and boot side by side, each in two phases.
 //!
 //! Firmware accepts the memory below 4 GiB on all vCPUs in stride, a stretch of 2 MiB each in turn.
 //! Then the guest's kernel accepts what it comes to need, mostly on the vCPU that boots: a stretch at
@@ -105,7 +105,7 @@ impl<P: Platform> Boot<P> {
     }
 
     /// The part of vCPU `index` in boot number `round` of `td`; returns the pages that it accepted. The
-    /// first vCPU returns last.
+    /// first vCPU creates the TD, and returns last.
     pub(super) fn run(
         &self,
         cpu: &P::Cpu,
@@ -114,14 +114,16 @@ impl<P: Platform> Boot<P> {
         round: u64,
     ) -> Result<u64, HostError> {
         let vcpus = u64::from(self.host.plan.vcpus);
+        let mut created = Ok(());
         if index == 0 {
             P::sleep_until(cpu, P::now(cpu) + exponential::<P>(cpu, self.launch));
             P::observe(cpu, Observation::Begin(Op::TdBoot));
+            created = self.host.create_td(cpu, &self.host.tds[td as usize]);
             self.launched.arrive(cpu, td);
         }
         self.launched.wait_for(cpu, td, round + 1);
         let mut vcpu = Vcpu::new(td, on);
-        let outcome = self.phases(cpu, &mut vcpu, index, round);
+        let outcome = self.phases(cpu, &mut vcpu, (index, round), created);
         self.host.retire(cpu, &mut vcpu);
         self.booted.arrive(cpu, td);
         if index == 0 {
@@ -135,13 +137,18 @@ impl<P: Platform> Boot<P> {
         &self,
         cpu: &P::Cpu,
         vcpu: &mut Vcpu,
-        index: u64,
-        round: u64,
+        (index, round): (u64, u64),
+        created: Result<(), HostError>,
     ) -> Result<u64, HostError> {
         let vcpus = u64::from(self.host.plan.vcpus);
-        let pages = self.host.tds[vcpu.td as usize].pages();
+        let td = &self.host.tds[vcpu.td as usize];
+        let pages = td.pages();
         let low = self.firmware_pages(pages);
-        let firmware = self.host.touch(cpu, vcpu, self.guest, stretches(low, index, vcpus));
+        let firmware = created
+            .and_then(|()| {
+                if td.is_created() { Ok(()) } else { Err(HostError::NotCreated { td: td.id }) }
+            })
+            .and_then(|()| self.host.touch(cpu, vcpu, self.guest, stretches(low, index, vcpus)));
         self.accepted.arrive(cpu, vcpu.td);
         self.accepted.wait_for(cpu, vcpu.td, vcpus * (round + 1));
         let mut done = firmware?;
@@ -208,8 +215,6 @@ pub(super) fn actors<P: Platform>(
     progress: &Arc<Progress>,
     settings: &Settings,
 ) -> Vec<Actor<P>> {
-    let (prepared, progressed) = (Arc::clone(host), Arc::clone(progress));
-    P::prepare(build, Box::new(move |cpu| progressed.prepared(prepared.create_tds(cpu))));
     let boot = Arc::new(Boot::<P>::new(build, host, settings));
     host.vcpus()
         .map(|(td, index, on)| {

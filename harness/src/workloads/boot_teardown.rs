@@ -12,7 +12,7 @@ use crate::params::Settings;
 
 pub(super) static INFO: WorkloadInfo = WorkloadInfo {
     name: "boot-teardown",
-    summary: "each TD boots as in boot, then is torn down by one thread",
+    summary: "each TD is created and boots as in boot, then is torn down by one thread",
     stands_for: "The measurement that the lists argue with: boot and shut TDs down, and add up what get \
                  and put took (Yan Zhao, 2026-02-09 and 2026-06-08). Gets of one TD meet puts of \
                  another.",
@@ -29,8 +29,6 @@ pub(super) fn actors<P: Platform>(
     progress: &Arc<Progress>,
     settings: &Settings,
 ) -> Vec<Actor<P>> {
-    let (prepared, progressed) = (Arc::clone(host), Arc::clone(progress));
-    P::prepare(build, Box::new(move |cpu| progressed.prepared(prepared.create_tds(cpu))));
     let life = Arc::new(Life::<P>::new(build, host, settings));
     host.vcpus()
         .map(|(td, index, on)| {

@@ -18,7 +18,8 @@ pub(super) static INFO: WorkloadInfo = WorkloadInfo {
     stands_for: "The torture test that Dave Hansen asked for (2025-05-07): loops that create and destroy \
                  VMs on many CPUs, to see whether the PAMT lock or page conversion is the bottleneck. \
                  Each TD's threads live one life after the other, so that all phases overlap.",
-    bottleneck: "conversion of pages (AUG, RECLAIM, zeroing); then the strategy's lock",
+    bottleneck: "while TDs are small, KVM's mutex (tdx_lock), held while the caches of all packages are \
+                 written back; else conversion of pages (AUG, RECLAIM, zeroing); then the strategy's lock",
     unit: "pages",
     params: &[GUEST, LAUNCH_SOON, ALL_FIRMWARE, OTHERS, NO_PAUSE, WHILE, TIME],
     usual: Usual::NONE,
@@ -88,8 +89,6 @@ impl<P: Platform> Churn<P> {
     }
 
     fn round(&self, cpu: &P::Cpu, td: u32, on: CpuId, round: u32) -> Result<u64, HostError> {
-        let host = &self.life.host;
-        host.create_td(cpu, &host.tds[td as usize])?;
         self.rounds.call(cpu, td, round);
         self.life.live(cpu, td, (0, on), round.into())
     }

@@ -90,8 +90,7 @@ pub(super) fn actors<P: Platform>(
     P::prepare(
         build,
         Box::new(move |cpu| {
-            let populated = prepared.host.create_tds(cpu).and_then(|()| prepared.populate(cpu));
-            progressed.prepared(populated);
+            progressed.prepared(prepared.populate(cpu));
         }),
     );
     let idle = shared.attackers;
@@ -125,9 +124,10 @@ impl<P: Platform> Shared<P> {
         (0..pages).step_by(self.unit.step as usize)
     }
 
-    /// Attackers hold what they will convert.
+    /// Attackers exist, and hold what they will convert.
     fn populate(&self, cpu: &P::Cpu) -> Result<(), HostError> {
         for td in &self.host.tds[..self.attackers as usize] {
+            self.host.create_td(cpu, td)?;
             let mut vcpu = Vcpu::new(td.id, td.cpus[0]);
             for start in self.starts() {
                 let stop = (start + self.unit.pages).min(td.pages());

@@ -33,8 +33,7 @@ impl<P: Platform> Life<P> {
         }
     }
 
-    /// The part of a vCPU in life number `round` of a TD that exists; the first vCPU's ends with the
-    /// TD.
+    /// The part of a vCPU in life number `round` of a TD; the first vCPU's begins and ends with the TD.
     pub(super) fn live(
         &self,
         cpu: &P::Cpu,
@@ -72,7 +71,11 @@ impl<P: Platform> Life<P> {
     }
 
     fn take_all(&self, cpu: &P::Cpu, td: u32) -> Result<(), HostError> {
-        let all = 0..self.host.tds[td as usize].pages();
+        let own = &self.host.tds[td as usize];
+        if !own.exists() {
+            return Ok(());
+        }
+        let all = 0..own.pages();
         if self.runnable {
             self.host.remove_guest(cpu, td, all)?;
             self.host.release_keys(cpu, td)?;

@@ -43,8 +43,6 @@ pub(super) fn actors<P: Platform>(
     progress: &Arc<Progress>,
     settings: &Settings,
 ) -> Vec<Actor<P>> {
-    let (prepared, progressed) = (Arc::clone(host), Arc::clone(progress));
-    P::prepare(build, Box::new(move |cpu| progressed.prepared(prepared.create_tds(cpu))));
     let life = Arc::new(Life::<P>::new(build, host, settings));
     let shared = (host.plan.pages_per_td as f64 * settings.fraction("shared")).ceil() as u64;
     host.vcpus()

@@ -9,7 +9,7 @@ use std::cell::Cell;
 
 use pamt_strategies::module::{Operand, Status, StatusName};
 use pamt_strategies::platform::{Ordering, Platform, Words};
-use pamt_strategies::units::{Cycles, Pfn};
+use pamt_strategies::units::{CpuId, Cycles, Pfn};
 
 use super::cost::Draw;
 use super::layout::Half;
@@ -109,6 +109,8 @@ struct Held {
 pub(super) struct Cx<'a, P: Platform> {
     pub(super) module: &'a Module<P>,
     pub(super) cpu: &'a P::Cpu,
+    /// The CPU in whose place the leaf runs: another one's, when that one does it for the caller.
+    pub(super) on: CpuId,
     rmw: Cell<u32>,
     held: [Cell<Option<Held>>; MOST_HELD],
     depth: Cell<usize>,
@@ -161,7 +163,13 @@ impl<'a, P: Platform> Cx<'a, P> {
         trace: Option<&'a dyn Trace>,
     ) -> Self {
         let held = [const { Cell::new(None) }; MOST_HELD];
-        Self { module, cpu, rmw: Cell::new(0), held, depth: Cell::new(0), trace }
+        let on = P::cpu(cpu);
+        Self { module, cpu, on, rmw: Cell::new(0), held, depth: Cell::new(0), trace }
+    }
+
+    /// In the place of another CPU.
+    pub(super) fn in_place_of(self, on: CpuId) -> Self {
+        Self { on, ..self }
     }
 
     /// Locked instructions so far.

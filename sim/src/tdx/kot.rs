@@ -12,7 +12,7 @@ use super::memory::Object;
 /// The module's own key id.
 pub(super) const MODULE_HKID: u64 = 1;
 /// Key ids that a TD may have.
-pub(super) const PRIVATE_HKIDS: RangeInclusive<u64> = MODULE_HKID + 1..=globals::HKIDS - 1;
+pub const PRIVATE_HKIDS: RangeInclusive<u64> = MODULE_HKID + 1..=globals::HKIDS - 1;
 
 /// State of a key id.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -38,6 +38,8 @@ pub struct Module<P: Platform> {
     costs: Costs,
     clock: Clock,
     nodes: usize,
+    /// Node of each CPU.
+    cpu_nodes: Box<[NodeId]>,
     /// Which VCPU each CPU runs.
     pub(super) guests: Guests,
     pub(super) hardware: Hardware,
@@ -86,6 +88,9 @@ impl<P: Platform> Module<P> {
             costs: costs.at(P::clock(build)),
             clock: P::clock(build),
             nodes: P::node_count(build),
+            cpu_nodes: (0..P::cpu_count(build))
+                .map(|cpu| P::node_of(build, CpuId(cpu as u16)))
+                .collect(),
             guests: Guests::new(P::cpu_count(build)),
             hardware: Hardware::new(P::cpu_count(build)),
             td_params: TdParamsBook::default(),
@@ -132,8 +137,16 @@ impl<P: Platform> Module<P> {
     }
 
     /// The package of a CPU: packages are groups of nodes.
-    pub(super) fn package_of(&self, cpu: &P::Cpu) -> usize {
-        usize::from(P::node(cpu).0) * usize::from(self.config.packages) / self.nodes
+    pub(super) fn package_of(&self, cpu: CpuId) -> usize {
+        let node = self.cpu_nodes[usize::from(cpu.0)];
+        usize::from(node.0) * usize::from(self.config.packages) / self.nodes
+    }
+
+    /// The first CPU of each package that has one: whom a host asks to act for the package.
+    pub fn package_cpus(&self) -> impl Iterator<Item = CpuId> + '_ {
+        let cpus = || (0..self.cpu_nodes.len() as u16).map(CpuId);
+        (0..usize::from(self.config.packages))
+            .filter_map(move |package| cpus().find(|cpu| self.package_of(*cpu) == package))
     }
 
     pub(super) fn cycles(&self, ns: f64) -> Cycles {
@@ -149,13 +162,17 @@ impl<P: Platform> Module<P> {
         regs: Regs,
         trace: Option<&dyn Trace>,
     ) -> Executed {
-        let cx = Cx::new(self, cpu, trace);
+        self.execute_in(&Cx::new(self, cpu, trace), leaf, regs)
+    }
+
+    fn execute_in(&self, cx: &Cx<'_, P>, leaf: Leaf, regs: Regs) -> Executed {
+        let cpu = cx.cpu;
         let (before, after) = leaves::transition(self.costs(), leaf).halves();
         P::observe(cpu, Observation::Begin(Op::Leaf(leaf)));
         P::enter(cpu, Section::IrqOff);
         cx.spend(before);
         let mut out = regs;
-        out.rax = self.run(&cx, leaf, &mut out).0;
+        out.rax = self.run(cx, leaf, &mut out).0;
         if leaf != Leaf::VpEnter || out.status().is_error() {
             cx.spend(after);
         }
@@ -294,6 +311,11 @@ impl<P: Platform> PamtOps<P> for Module<P> {
 impl<P: Platform> TdLeaves<P> for Module<P> {
     fn seamcall(&self, cpu: &P::Cpu, leaf: Leaf, regs: Regs) -> Regs {
         self.execute(cpu, leaf, regs, None).regs
+    }
+
+    fn seamcall_on(&self, cpu: &P::Cpu, on: CpuId, leaf: Leaf, regs: Regs) -> Regs {
+        let cx = Cx::new(self, cpu, None).in_place_of(on);
+        self.execute_in(&cx, leaf, regs).regs
     }
 
     fn td_exit(&self, cpu: &P::Cpu) -> Regs {

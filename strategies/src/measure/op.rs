@@ -25,6 +25,8 @@ pub enum Op {
     Fault,
     /// A fault of open-loop load, from the moment at which it was due.
     Response,
+    /// A TD from its first control page until it can run.
+    TdCreate,
     /// A TD from creation to its last boot fault.
     TdBoot,
     /// A TD from the start of its teardown to its last page.
@@ -54,7 +56,7 @@ pub enum Op {
 }
 
 impl Op {
-    const NAMED: [(Self, &'static str); 22] = [
+    const NAMED: [(Self, &'static str); 23] = [
         (Self::PamtGet, "pamt_get"),
         (Self::PamtPut, "pamt_put"),
         (Self::PamtGetSlow, "pamt_get_slow"),
@@ -65,6 +67,7 @@ impl Op {
         (Self::Topup, "topup"),
         (Self::Fault, "fault"),
         (Self::Response, "response"),
+        (Self::TdCreate, "td_create"),
         (Self::TdBoot, "td_boot"),
         (Self::TdTeardown, "td_teardown"),
         (Self::PageRemoval, "page_removal"),

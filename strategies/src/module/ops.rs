@@ -3,7 +3,7 @@
 use super::leaf::Leaf;
 use super::status::Status;
 use crate::platform::Platform;
-use crate::units::{Pfn, Region};
+use crate::units::{CpuId, Pfn, Region};
 
 /// The two backing pages of a region's PAMT_4K entries.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -62,6 +62,10 @@ pub trait TdLeaves<P: Platform>: Send + Sync {
     /// leaves are TDCALLs. A TDCALL that ends in a TD exit returns the exit reason in RAX, as
     /// VP.ENTER would.
     fn seamcall(&self, cpu: &P::Cpu, leaf: Leaf, regs: Regs) -> Regs;
+
+    /// The same in the place of CPU `on`, which does it for the caller while that one waits: a leaf
+    /// that acts on the package or the VCPU of the CPU that executes it.
+    fn seamcall_on(&self, cpu: &P::Cpu, on: CpuId, leaf: Leaf, regs: Regs) -> Regs;
 
     /// Ends the guest's run on this CPU (an interrupt arrives): what TDH.VP.ENTER returns.
     fn td_exit(&self, cpu: &P::Cpu) -> Regs;

@@ -1,8 +1,10 @@
 //! KVM's paths around a strategy: a file a path.
 
 mod convert;
+mod create;
 mod fault;
 mod guest_memory;
+mod key;
 mod large;
 mod reclaim;
 mod removal;
@@ -10,6 +12,7 @@ mod replay;
 mod setup;
 mod split;
 
+pub(crate) use key::GlobalLocks;
 pub(crate) use reclaim::share;
 pub(crate) use setup::{STRETCH, stretches};
 
@@ -41,6 +44,12 @@ pub(crate) enum HostError {
         /// Its status.
         status: Status,
     },
+    /// A TD that its first thread could not create.
+    #[error("TD {td} was not created")]
+    NotCreated {
+        /// Its number.
+        td: u32,
+    },
     /// A pair could not be had before the run.
     #[error("no PAMT page pair for pfn {pfn:#x} before the run: {error}")]
     Setup {
@@ -69,10 +78,21 @@ impl<P: Platform> Host<P> {
         page: Pfn,
         cache: Option<&mut PamtCache>,
     ) -> Result<Status, PamtError> {
+        self.give_by(cpu, page, cache, &mut |cpu| self.module.seamcall(cpu, leaf, regs))
+    }
+
+    /// The same, the leaf being executed by `call`.
+    fn give_by(
+        &self,
+        cpu: &P::Cpu,
+        page: Pfn,
+        cache: Option<&mut PamtCache>,
+        call: Call<'_, P>,
+    ) -> Result<Status, PamtError> {
         self.books.begin::<P>(cpu);
         let mut again = false;
         let mut call = |cpu: &P::Cpu| {
-            let out = self.module.seamcall(cpu, leaf, regs);
+            let out = call(cpu);
             // Lazy strategies are told so once; a pair that is gone again is a race lost.
             if std::mem::replace(&mut again, true)
                 && out.status().is(StatusName::MissingPamtPagePair)
@@ -147,9 +167,13 @@ impl<P: Platform> Host<P> {
 
     /// A leaf that cannot fail while `mmu_lock` is held exclusively and no vCPU runs.
     fn demand(&self, cpu: &P::Cpu, leaf: Leaf, regs: Regs, page: Pfn) -> Result<(), HostError> {
-        match self.module.seamcall(cpu, leaf, regs).status() {
-            Status::SUCCESS => Ok(()),
-            status => Err(HostError::Leaf { leaf, pfn: page.0, status }),
-        }
+        succeeded(leaf, page, self.module.seamcall(cpu, leaf, regs).status())
+    }
+}
+
+fn succeeded(leaf: Leaf, page: Pfn, status: Status) -> Result<(), HostError> {
+    match status {
+        Status::SUCCESS => Ok(()),
+        status => Err(HostError::Leaf { leaf, pfn: page.0, status }),
     }
 }

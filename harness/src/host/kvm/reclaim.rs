@@ -70,6 +70,7 @@ impl<P: Platform> Host<P> {
         for entries in &td.tables {
             self.reclaim_kernel(cpu, entries, 0..entries.len(), false)?;
         }
+        self.reclaim_kernel(cpu, &td.vcpus, 0..td.vcpus.len(), false)?;
         self.reclaim_kernel(cpu, &td.control, 1..td.control.len(), false)?;
         self.reclaim_kernel(cpu, &td.control, 0..1, true)?;
         self.books.begin::<P>(cpu);

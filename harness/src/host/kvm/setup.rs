@@ -1,9 +1,8 @@
 //! States that runs start from, reached by the strategy's own code while nothing takes time
 //! ([`Platform::prepare`]).
 
-use pamt_strategies::module::{Leaf, Operand, Regs, Status, StatusName};
 use pamt_strategies::platform::{Platform, Stream};
-use pamt_strategies::units::{CpuId, Pfn};
+use pamt_strategies::units::CpuId;
 
 use super::HostError;
 use crate::host::{Host, Td, Vcpu};
@@ -20,56 +19,6 @@ pub(crate) fn stretches(pages: u64, vcpu: u64, vcpus: u64) -> impl Iterator<Item
 }
 
 impl<P: Platform> Host<P> {
-    /// Creates all TDs: RUNNABLE, without guest memory.
-    pub(crate) fn create_tds(&self, cpu: &P::Cpu) -> Result<(), HostError> {
-        self.tds.iter().try_for_each(|td| self.create_td(cpu, td))
-    }
-
-    pub(crate) fn create_td(&self, cpu: &P::Cpu, td: &Td) -> Result<(), HostError> {
-        self.books.begin::<P>(cpu);
-        let failed = |error| HostError::Setup { pfn: 0, error };
-        self.strategy.td_create(cpu, &self.env()).map_err(failed)?;
-        for at in 0..td.control.len() {
-            let page = self.pages.kernel_page(cpu, td.cpus[0], td.node);
-            let page = page.ok_or(HostError::NoMemory { td: td.id })?;
-            td.control.set(at, Some(page));
-            if let Err(error) = self.hold_pair(cpu, page) {
-                td.control.set(at, None);
-                self.pages.free_kernel_page(cpu, td.cpus[0], page);
-                return Err(error);
-            }
-        }
-        let pages: Vec<_> = td.control.pages().collect();
-        self.module.create_td(cpu, &pages).map_err(|status| HostError::Leaf {
-            leaf: Leaf::MngCreate,
-            pfn: td.tdr().0,
-            status,
-        })
-    }
-
-    /// A pair for the region of `page`, as if a leaf had taken the page.
-    fn hold_pair(&self, cpu: &P::Cpu, page: Pfn) -> Result<(), HostError> {
-        let mut call = |cpu: &P::Cpu| {
-            let present =
-                !self.plan.dynamic || self.module.pamt_present(cpu, page.region()).unwrap_or(false);
-            let missing = Status::with(StatusName::MissingPamtPagePair, Operand::RCX);
-            Regs { rax: if present { 0 } else { missing.0 }, ..Regs::default() }
-        };
-        self.books.begin::<P>(cpu);
-        let taken = self.strategy.with_page(cpu, &self.env(), page, None, &mut call);
-        match taken.map(|out| out.status()) {
-            Ok(status) if !status.is_error() => {
-                self.books.used(page);
-                Ok(())
-            }
-            Ok(status) => {
-                self.books.refused::<P>(cpu, page, status);
-                Err(HostError::Leaf { leaf: Leaf::MngCreate, pfn: page.0, status })
-            }
-            Err(error) => Err(HostError::Setup { pfn: page.0, error }),
-        }
-    }
-
     /// Maps all guest pages of `tds`. The vCPUs fault in turn, so that the page allocator sees what
     /// it sees when TDs boot side by side: CPUs of all of them that take batches from one zone.
     pub(crate) fn populate(&self, cpu: &P::Cpu, tds: &[Td]) -> Result<(), HostError> {
@@ -101,14 +50,6 @@ impl<P: Platform> Host<P> {
     /// Brings all TDs to TEARDOWN state: their pages may be reclaimed.
     pub(crate) fn release_all_keys(&self, cpu: &P::Cpu) -> Result<(), HostError> {
         self.tds.iter().try_for_each(|td| self.release_keys(cpu, td.id))
-    }
-
-    /// Brings a TD to TEARDOWN state.
-    pub(crate) fn release_keys(&self, cpu: &P::Cpu, td: u32) -> Result<(), HostError> {
-        let tdr = self.tds[td as usize].tdr();
-        let leaf = Leaf::MngKeyFreeid;
-        let failed = |status| HostError::Leaf { leaf, pfn: tdr.0, status };
-        self.module.tear_down(cpu, tdr).map_err(failed)
     }
 
     /// The vCPU threads of all TDs: TD, index, CPU.

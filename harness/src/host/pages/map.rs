@@ -82,17 +82,21 @@ impl MemoryMap {
         };
         let touched = (guest + tds_per_node * demand.kernel_pages_per_td).div_ceil(usable)
             + demand.recorded_regions;
-        let pool_regions = match demand.pamt {
-            // Two pages a region that may be touched, and a chunk for rounding.
-            Placement::DedicatedPool => (2 * touched).div_ceil(PAGES_PER_REGION) + 1,
-            _ => 0,
-        };
         // A quarter is slack: per-CPU lists, blocks that fragment, pairs from the same allocator.
         let by_allocator = if fixed_guest { touched - touched.min(guest_regions) } else { touched };
-        let fixed = guest_regions + large_regions + pool_regions;
         let by_allocator = by_allocator + by_allocator / 4;
         let aged_pages = if demand.ageing > 0.0 { by_allocator * usable } else { 0 };
         let spread = (by_allocator as f64 / (1.0 - demand.ageing)).ceil() as u64;
+        let pool_regions = match demand.pamt {
+            // Two pages a region that may be touched, what vCPUs have at hand (a part of the kernel's
+            // pages), and a chunk for rounding.
+            Placement::DedicatedPool => {
+                let at_hand = tds_per_node * demand.kernel_pages_per_td;
+                (2 * (spread + guest_regions) + at_hand).div_ceil(PAGES_PER_REGION) + 1
+            }
+            _ => 0,
+        };
+        let fixed = guest_regions + large_regions + pool_regions;
         let needed = spread + 64 + fixed;
         let asked = demand.host_bytes.div_ceil(demand.nodes * PAGE_BYTES * PAGES_PER_REGION);
         let regions = needed.max(asked).next_multiple_of(REGIONS_PER_WINDOW);
@@ -177,6 +181,17 @@ mod tests {
                     assert_eq!(p.end, (node + 1) * map.regions_per_node);
                 }
             }
+        }
+    }
+
+    #[test]
+    fn the_pool_has_a_pair_for_each_region_that_scattered_memory_touches() {
+        for ageing in [0.0, 0.5, 0.9] {
+            let pamt = Placement::DedicatedPool;
+            let map = MemoryMap::new(&Demand { ageing, pamt, ..demand() }).expect("fits");
+            let touched = (4 * 65_936) as f64 / PAGES_PER_REGION as f64 / (1.0 - ageing);
+            let pages = f64::from(map.pool_regions) * PAGES_PER_REGION as f64;
+            assert!(pages > 2.0 * touched, "{pages} pages for {touched} regions");
         }
     }
 

@@ -98,7 +98,7 @@ pub(super) fn key_config<P: Platform>(cx: &Cx<'_, P>, regs: &mut Regs) -> Step {
     let td = cx.td(regs.rcx, Mode::Exclusive, Operand::RCX)?;
     cx.need_sound(&td)?;
     cx.need_lifecycle(&td, Lifecycle::HkidAssigned)?;
-    let package = cx.module.package_of(cx.cpu);
+    let package = cx.module.package_of(cx.on);
     let at = td.tdr + tdr::PKG_CONFIG_BITMAP;
     let configured = cx.load(Object::Tdr, at);
     if configured >> package & 1 == 1 {

@@ -81,11 +81,14 @@ pub(super) const CACHE_WB: LeafSheet = LeafSheet {
 
 /// TDH.PHYMEM.CACHE.WB: RCX = 0 starts, 1 resumes. At least one block is done a call; an
 /// interrupt then ends it.
+///
+/// A host has all packages do it at the same time and waits for the slowest. So what another package
+/// does for the caller passes beside the caller's own call, and takes no time of it.
 pub(super) fn cache_wb<P: Platform>(cx: &Cx<'_, P>, regs: &mut Regs) -> Step {
     if regs.rcx > 1 {
         return fail(StatusName::OperandInvalid, Operand::RCX);
     }
-    let package = cx.module.package_of(cx.cpu);
+    let package = cx.module.package_of(cx.on);
     let base = package * wbt::WORDS;
     let mutex = LockAt::new(LockType::Mutex, Object::Wbt, base, wbt::MUTEX);
     cx.acquire(mutex, Mode::Exclusive, Operand::WBCACHE)?;
@@ -123,8 +126,11 @@ fn flushed_hkid<P: Platform>(cx: &Cx<'_, P>, package: usize, from: u64) -> Optio
 
 fn write_back<P: Platform>(cx: &Cx<'_, P>, base: usize, first: u64) -> Step {
     let watch = cx.watch_interrupts();
+    let own = cx.module.package_of(P::cpu(cx.cpu)) == cx.module.package_of(cx.on);
     for block in first..CACHE_BLOCKS {
-        cx.spend(cx.module.costs().cache_wb_block);
+        if own {
+            cx.spend(cx.module.costs().cache_wb_block);
+        }
         let next = block + 1;
         if next < CACHE_BLOCKS && cx.interrupted(watch) {
             cx.store(Object::Wbt, base + wbt::NEXT_BLOCK, next);

@@ -28,7 +28,7 @@ pub(super) fn run<P: Platform>(cx: &Cx<'_, P>, leaf: Leaf, regs: &mut Regs) -> S
     if regs.rax >> 16 & 0xff > sheets::leaf_sheet(leaf).most_version() {
         return fail(StatusName::OperandInvalid, Operand::RAX);
     }
-    match (leaf, cx.module.guests.on(P::cpu(cx.cpu))) {
+    match (leaf, cx.module.guests.on(cx.on)) {
         (Leaf::TdgMemPageAccept, Some(tdvpr)) => return accept::accept(cx, tdvpr, regs),
         (Leaf::TdgMemPageAccept, None) | (_, Some(_)) => {
             return fail(StatusName::OperandInvalid, Operand::RAX);

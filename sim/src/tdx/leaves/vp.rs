@@ -141,7 +141,7 @@ pub(super) fn init<P: Platform>(cx: &Cx<'_, P>, regs: &mut Regs) -> Step {
     let index = number_vcpu(cx, &td, with_id.then_some(regs.r8 as u32))?;
     cx.spend(cx.module.costs().vp_init);
     cx.add16(Object::Tdcs, td.tdcs, tdcs::NUM_ASSOC_VCPUS, 1);
-    cx.store(Object::Tdvps, vcpu.tdvps + tdvps::ASSOC_LPID, P::cpu(cx.cpu).0.into());
+    cx.store(Object::Tdvps, vcpu.tdvps + tdvps::ASSOC_LPID, cx.on.0.into());
     cx.set_vcpu_state(&vcpu, VcpuState::Ready);
     store_id(cx, &td, index, regs.r8 as u32);
     Ok(())
@@ -207,7 +207,7 @@ pub(super) fn flush<P: Platform>(cx: &Cx<'_, P>, regs: &mut Regs) -> Step {
     let td = cx.owning_td(vcpu.at, Mode::Shared)?;
     cx.need_keys(&td)?;
     let at = vcpu.tdvps + tdvps::ASSOC_LPID;
-    if cx.load(Object::Tdvps, at) != u64::from(P::cpu(cx.cpu).0) {
+    if cx.load(Object::Tdvps, at) != u64::from(cx.on.0) {
         return fail(StatusName::VcpuNotAssociated, Operand(0));
     }
     cx.spend(cx.module.costs().vp_flush);

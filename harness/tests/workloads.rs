@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use pamt_harness::exec::{Prepared, run};
-use pamt_harness::experiment::Experiment;
+use pamt_harness::experiment::{Backend, Experiment};
 use pamt_reports::schema::{RunResult, Verdict};
 
 /// A small run; `options` are `--set` keys, and the options of a run that differ from the defaults.
@@ -138,6 +138,24 @@ fn tds_that_go_wait_for_each_other_while_caches_are_written_back_and_so_do_those
     assert!(statuses.iter().all(|leaf| busy(&churn, leaf).is_empty()), "{:?}", churn.busy);
     let quick = result("static", "churn", &[&options[..], &[NO_WRITE_BACK]].concat());
     assert!(count(&quick, "td_create") > lives, "{lives} with write-back");
+}
+
+#[test]
+fn threads_of_a_host_create_and_destroy_tds_as_well() {
+    let experiment = Experiment {
+        backend: Backend::Native,
+        oversubscribe: true,
+        tds: 2,
+        vcpus: 1,
+        memory_bytes: 1 << 20,
+        set: [("time".to_owned(), "0ns".to_owned())].into(),
+        ..Experiment::of_workload("churn")
+    };
+    let run = run(&Prepared::new(&experiment).expect("valid")).expect("runs").result;
+    assert!(!run.partial, "{:?}", run.notes);
+    assert_eq!(run.correctness.verdict, Verdict::Clean, "{:?}", run.correctness);
+    assert_eq!(count(&run, "td_create"), 2);
+    assert_eq!(count(&run, "td_teardown"), 2);
 }
 
 #[test]

@@ -145,7 +145,8 @@ fn module_config(plan: &HostPlan, prepared: &Prepared) -> ModuleConfig {
     ModuleConfig {
         locking: module_locking(&prepared.settings),
         sept_pages: plan.tds * (tables as u32 + 1),
-        packages: prepared.profile.topology().sockets as u8,
+        // Threads of a host with fewer nodes than the profile cannot act for all its packages.
+        packages: u32::from(prepared.profile.topology().sockets).min(plan.map.nodes) as u8,
         ..ModuleConfig::dynamic(plan.map.regions(), plan.tds, plan.vcpus)
     }
 }

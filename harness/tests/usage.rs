@@ -61,6 +61,13 @@ fn a_wrong_file_is_named_with_the_nearest_right_one() {
 }
 
 #[test]
+#[cfg(not(feature = "png"))]
+fn pictures_without_their_feature_are_refused_with_the_way_to_build_it() {
+    let result = concat!(env!("CARGO_MANIFEST_DIR"), "/../reports/tests/fixtures/result_v1.json");
+    refused_in_one_line(&["report", result, "-o", "r.png"], &["r.png", "--features png", ".svg"]);
+}
+
+#[test]
 fn an_empty_machine_or_plan_says_what_it_needs() {
     refused_in_one_line(&with(&["--machine", "empty.toml"]), &["empty.toml", "[machine]"]);
     refused_in_one_line(&["sweep", "empty.toml", "-o", "s"], &["empty.toml", "[base]"]);

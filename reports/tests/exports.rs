@@ -12,6 +12,10 @@ fn parts(format: &str, document: &Document) -> Vec<Part> {
     by_name(format).expect("a format").export(document).expect("not empty")
 }
 
+fn text(part: &Part) -> &str {
+    std::str::from_utf8(&part.bytes).expect("text")
+}
+
 /// The made-up result with the runs of one strategy and workload only.
 fn one(strategy: &str, workload: &str) -> Document {
     let mut document = fixture::document();
@@ -23,13 +27,13 @@ fn one(strategy: &str, workload: &str) -> Document {
 
 #[test]
 fn folded_stacks() {
-    insta::assert_snapshot!(parts("folded", &fixture::document())[0].text);
+    insta::assert_snapshot!(text(&parts("folded", &fixture::document())[0]));
 }
 
 #[test]
 fn speedscope() {
-    let text = &parts("speedscope", &one("global", "teardown"))[0].text;
-    let value: serde_json::Value = serde_json::from_str(text).expect("JSON");
+    let part = &parts("speedscope", &one("global", "teardown"))[0];
+    let value: serde_json::Value = serde_json::from_str(text(part)).expect("JSON");
     insta::assert_json_snapshot!(value, { ".exporter" => "[tool and version]" });
 }
 
@@ -37,22 +41,22 @@ fn speedscope() {
 fn hdr_histogram() {
     let parts = parts("hgrm", &one("global", "teardown"));
     let names: Vec<&str> = parts.iter().map(|part| part.name.as_str()).collect();
-    insta::assert_snapshot!(format!("{names:#?}\n{}", parts[1].text));
+    insta::assert_snapshot!(format!("{names:#?}\n{}", text(&parts[1])));
 }
 
 #[test]
 fn mail() {
-    insta::assert_snapshot!(parts("mail", &fixture::document())[0].text);
+    insta::assert_snapshot!(text(&parts("mail", &fixture::document())[0]));
 }
 
 #[test]
 fn perf_c2c() {
-    insta::assert_snapshot!(parts("c2c", &one("global", "teardown"))[0].text);
+    insta::assert_snapshot!(text(&parts("c2c", &one("global", "teardown"))[0]));
 }
 
 #[test]
 fn lock_stat() {
-    insta::assert_snapshot!(parts("lock_stat", &one("global", "teardown"))[0].text);
+    insta::assert_snapshot!(text(&parts("lock_stat", &one("global", "teardown"))[0]));
 }
 
 #[test]
@@ -65,19 +69,20 @@ fn every_plot_of_the_report_is_a_complete_svg_file() {
     for part in &parts {
         assert!(page.contains(&format!("data-plot=\"{}\"", part.name)), "{}", part.name);
         assert!(
-            part.text.starts_with("<svg xmlns=\"http://www.w3.org/2000/svg\""),
+            text(part).starts_with("<svg xmlns=\"http://www.w3.org/2000/svg\""),
             "{}",
             part.name
         );
-        assert!(part.text.trim_end().ends_with("</svg>"), "{}", part.name);
-        let inside = part.text.split_once('>').expect("a tag").1;
+        assert!(text(part).trim_end().ends_with("</svg>"), "{}", part.name);
+        let inside = text(part).split_once('>').expect("a tag").1;
         assert!(inside.starts_with("<title>"), "{}", part.name);
     }
 }
 
 #[test]
 fn a_mail_has_no_line_over_72_columns_and_no_tab() {
-    let text = &parts("mail", &fixture::document())[0].text;
+    let part = &parts("mail", &fixture::document())[0];
+    let text = text(part);
     let widest = text.lines().max_by_key(|line| line.chars().count()).expect("lines");
     assert!(widest.chars().count() <= 72, "{widest}");
     assert!(!text.contains('\t'));
@@ -86,7 +91,8 @@ fn a_mail_has_no_line_over_72_columns_and_no_tab() {
 #[test]
 fn every_result_in_a_mail_is_cited_and_every_citation_explained() {
     let document = fixture::document();
-    let text = &parts("mail", &document)[0].text;
+    let part = &parts("mail", &document)[0];
+    let text = text(part);
     for run in &document.runs {
         assert_eq!(text.matches(&format!("[{}]", citation_id(run))).count(), 2);
     }
@@ -106,11 +112,12 @@ fn a_citation_names_the_result_and_not_its_provenance() {
 fn folded_stacks_and_speedscope_add_up_to_the_span_total() {
     let document = one("global", "teardown");
     let total: u64 = document.runs[0].result.spans.iter().map(|span| span.self_ns).sum();
-    let folded = &parts("folded", &document)[0].text;
+    let part = &parts("folded", &document)[0];
+    let folded = text(part);
     let counts = folded.lines().filter_map(|line| line.rsplit_once(' ')?.1.parse::<u64>().ok());
     assert_eq!(counts.sum::<u64>(), total);
-    let text = &parts("speedscope", &document)[0].text;
-    let value: serde_json::Value = serde_json::from_str(text).expect("JSON");
+    let part = &parts("speedscope", &document)[0];
+    let value: serde_json::Value = serde_json::from_str(text(part)).expect("JSON");
     let profile = &value["profiles"][0];
     assert_eq!(profile["endValue"], total);
     let frames = value["shared"]["frames"].as_array().expect("frames").len() as u64;
@@ -132,7 +139,7 @@ fn each_format_has_a_name_and_a_suffix_of_its_own() {
 
 #[test]
 fn several_parts_go_to_files_beside_the_named_one() {
-    let part = |name: &str| Part { name: name.into(), text: String::new() };
+    let part = |name: &str| Part::text(name.into(), String::new());
     let paths = |parts: &[Part]| export::paths(Path::new("out/r.hgrm"), ".hgrm", parts);
     assert_eq!(paths(&[part("a")]), [PathBuf::from("out/r.hgrm")]);
     let two = [PathBuf::from("out/r.a.hgrm"), PathBuf::from("out/r.b.hgrm")];

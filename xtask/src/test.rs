@@ -35,14 +35,10 @@ pub(crate) const STEPS: &[Step] = &[
         run: || command(&["cargo", "test", "-q", "--workspace", "--no-fail-fast"]),
     },
     Step {
-        name: "parquet",
-        what: "the Parquet table, by its writer's own reader, and by pandas and DuckDB",
-        needs: &[
-            Need::Debian { file: "/usr/bin/python3", package: "python3" },
-            Need::Debian { file: "/usr/share/doc/python3-venv", package: "python3-venv" },
-            Need::Python("scripts/parquet/requirements.txt"),
-        ],
-        run: parquet,
+        name: "features",
+        what: "plots as PNG; the Parquet table, by its writer's own reader, and by pandas and DuckDB",
+        needs: &python("scripts/parquet/requirements.txt"),
+        run: features,
     },
     Step {
         name: "web",
@@ -64,11 +60,7 @@ pub(crate) const STEPS: &[Step] = &[
     Step {
         name: "dask",
         what: "a sweep on three Dask workers, one of them killed, gives the bytes of one process",
-        needs: &[
-            Need::Debian { file: "/usr/bin/python3", package: "python3" },
-            Need::Debian { file: "/usr/share/doc/python3-venv", package: "python3-venv" },
-            Need::Python("scripts/cluster/requirements.txt"),
-        ],
+        needs: &python("scripts/cluster/requirements.txt"),
         run: dask,
     },
     Step {
@@ -92,39 +84,49 @@ pub(crate) const STEPS: &[Step] = &[
     vm_test::STEP,
 ];
 
-fn parquet() -> Outcome {
-    let test = "scripts/parquet/test_read_back.py";
-    // Of the whole workspace, so that dependencies are those of the steps before. The tests leave the
-    // program that they tested in target/debug.
-    let feature = ["-q", "--workspace", "--features", "pamt-harness/parquet"];
-    let lines = [
-        [&["cargo", "clippy", "--all-targets"], &feature[..], &["--", "-Dwarnings"]].concat(),
-        [&["cargo", "test", "--test", "parquet", "--test", "sweep_cli"], &feature[..]].concat(),
-        vec![PYTHON, test, "target/debug/pamt-bench"],
-    ];
+/// Python with the packages of a list.
+const fn python(requirements: &'static str) -> [Need; 3] {
+    [
+        Need::Debian { file: "/usr/bin/python3", package: "python3" },
+        Need::Debian { file: "/usr/share/doc/python3-venv", package: "python3-venv" },
+        Need::Python(requirements),
+    ]
+}
+
+/// Runs the commands up to the first that fails.
+fn commands(lines: &[&[&str]]) -> Outcome {
     let failed = lines.iter().map(|line| command(line)).find(|o| !matches!(o, Outcome::Passed));
     failed.unwrap_or(Outcome::Passed)
+}
+
+fn features() -> Outcome {
+    let read_back = "scripts/parquet/test_read_back.py";
+    // Of the whole workspace, so that dependencies are those of the steps before. The tests leave the
+    // program that they tested in target/debug.
+    let all = ["-q", "--workspace", "--features", "pamt-harness/parquet,pamt-harness/png"];
+    let tests = ["--test", "parquet", "--test", "png", "--test", "sweep_cli"];
+    commands(&[
+        &[&["cargo", "clippy", "--all-targets"], &all[..], &["--", "-Dwarnings"]].concat(),
+        &[&["cargo", "test"], &tests[..], &all[..]].concat(),
+        &[PYTHON, read_back, "target/debug/pamt-bench"],
+    ])
 }
 
 fn dask() -> Outcome {
     let test = "scripts/cluster/test_sweep_dask.py";
-    match command(&["cargo", "build", "-q", "-p", "pamt-harness"]) {
-        Outcome::Passed => {
-            command(&[PYTHON, test, "target/debug/pamt-bench", "suites/standard.toml"])
-        }
-        failed => failed,
-    }
+    commands(&[
+        &["cargo", "build", "-q", "-p", "pamt-harness"],
+        &[PYTHON, test, "target/debug/pamt-bench", "suites/standard.toml"],
+    ])
 }
 
 fn web() -> Outcome {
     let pages = "target/report-pages";
-    let lines: [&[&str]; 3] = [
+    commands(&[
         &["npm", "--prefix", "reports/web", "run", "--silent", "check"],
         &["cargo", "run", "-q", "-p", "pamt-reports", "--example", "report_pages", "--", pages],
         &["npm", "--prefix", "reports/web", "run", "--silent", "test"],
-    ];
-    let failed = lines.iter().map(|line| command(line)).find(|o| !matches!(o, Outcome::Passed));
-    failed.unwrap_or(Outcome::Passed)
+    ])
 }
 
 fn shell() -> Outcome {

@@ -18,7 +18,7 @@ pub(super) struct ReportArgs {
     #[arg(required = true, value_name = "RESULT")]
     results: Vec<PathBuf>,
     /// Where to write; the ending says the form: .html, .json, .csv, .md, .txt, or an export
-    /// (.c2c, .lockstat, .folded, .speedscope.json, .hgrm, .mail.txt, .svg)
+    /// (.c2c, .lockstat, .folded, .speedscope.json, .hgrm, .mail.txt, .svg, and .png in a build with that feature)
     #[arg(short, long, value_name = "FILE")]
     output: PathBuf,
 }
@@ -42,12 +42,19 @@ fn write(args: &ReportArgs, inputs: &[Input], skipped: &[Skipped]) -> Result<(),
     }
     let document = Document::merged(inputs.iter().map(|input| &input.document));
     let Some(exporter) = export::by_path(path) else {
+        if path.extension().is_some_and(|extension| extension == "png") {
+            return Err(CliError::Usage(format!(
+                "-o {}: this build draws no PNG; build it with `cargo build --release --features png`, \
+                 or choose .svg",
+                path.display()
+            )));
+        }
         return output::document(&document, Format::of(path)?, Some(path));
     };
     let parts = exporter.export(&document).map_err(|error| CliError::Usage(error.to_string()))?;
     let paths = export::paths(path, exporter.suffix(), &parts);
     for (path, part) in paths.iter().zip(&parts) {
-        output::write_beside(path, part.text.as_bytes())?;
+        output::write_beside(path, &part.bytes)?;
     }
     Ok(())
 }

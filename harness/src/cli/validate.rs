@@ -169,7 +169,7 @@ pub(super) fn execute(args: &ValidateArgs) -> Result<Exit, CliError> {
         let parts = plot::fidelity(&args.document()?);
         let paths = export::paths(path, ".svg", &parts);
         for (path, part) in paths.iter().zip(&parts) {
-            output::write_beside(path, part.text.as_bytes())?;
+            output::write_beside(path, &part.bytes)?;
         }
     } else {
         let format = Format::of(path)?;

@@ -25,7 +25,7 @@ impl Exporter for Folded {
         if text.is_empty() {
             return Err(ExportError::Empty { format: self.name(), what: "spans" });
         }
-        Ok(vec![Part { name: "stacks".into(), text }])
+        Ok(vec![Part::text("stacks".into(), text)])
     }
 }
 

@@ -32,9 +32,9 @@ impl Exporter for Hgrm {
             .iter()
             .flat_map(|run| run.result.ops.iter().map(move |(name, op)| (run, name, op)))
             .filter(|(_, _, op)| !op.histogram.is_empty())
-            .map(|(run, name, op)| Part {
-                name: format!("{}.{name}", file_label(run)),
-                text: histogram(op, &footer(document, run, name)),
+            .map(|(run, name, op)| {
+                let text = histogram(op, &footer(document, run, name));
+                Part::text(format!("{}.{name}", file_label(run)), text)
             })
             .collect();
         if parts.is_empty() {

@@ -45,7 +45,7 @@ impl Exporter for LockStat {
     fn export(&self, document: &Document) -> Result<Vec<Part>, ExportError> {
         let runs = document.runs.iter().filter(|run| !run.result.locks.is_empty());
         let parts: Vec<Part> =
-            runs.map(|run| Part { name: file_label(run), text: report(document, run) }).collect();
+            runs.map(|run| Part::text(file_label(run), report(document, run))).collect();
         if parts.is_empty() {
             return Err(ExportError::Empty { format: self.name(), what: "locks" });
         }

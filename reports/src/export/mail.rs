@@ -35,7 +35,7 @@ impl Exporter for Mail {
         let shown = scenarios.iter().flat_map(|s| s.cells.iter().map(|cell| cell.shown().1));
         let references: String = shown.map(reference).collect();
         let text = format!("{}\n{references}", tables.join("\n"));
-        Ok(vec![Part { name: "mail".into(), text }])
+        Ok(vec![Part::text("mail".into(), text)])
     }
 }
 

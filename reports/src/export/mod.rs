@@ -1,7 +1,7 @@
 //! Results in the formats of tools that kernel developers already use.
 //!
-//! One file a format, each an [`Exporter`], and one registry, [`EXPORTERS`]. An export is text made
-//! from a [`Document`] alone; who calls it decides where the text goes.
+//! One file a format, each an [`Exporter`], and one registry, [`EXPORTERS`]. An export is made
+//! from a [`Document`] alone; who calls it decides where it goes.
 
 mod c2c;
 mod citation;
@@ -10,6 +10,8 @@ mod grid;
 mod hgrm;
 mod lock_stat;
 mod mail;
+#[cfg(feature = "png")]
+mod png;
 mod speedscope;
 mod svg;
 
@@ -41,8 +43,16 @@ pub trait Exporter: Sync {
 pub struct Part {
     /// What tells it from the other parts, fit for a file's name.
     pub name: String,
-    /// Its text.
-    pub text: String,
+    /// What the file holds.
+    pub bytes: Vec<u8>,
+}
+
+impl Part {
+    /// A part that is text.
+    #[must_use]
+    pub fn text(name: String, text: String) -> Self {
+        Self { name, bytes: text.into_bytes() }
+    }
 }
 
 /// Why there is no export.
@@ -62,12 +72,14 @@ pub enum ExportError {
 }
 
 /// All formats, in order of name.
-pub static EXPORTERS: [&dyn Exporter; 7] = [
+pub static EXPORTERS: &[&dyn Exporter] = &[
     &c2c::C2c,
     &folded::Folded,
     &hgrm::Hgrm,
     &lock_stat::LockStat,
     &mail::Mail,
+    #[cfg(feature = "png")]
+    &png::Png,
     &speedscope::Speedscope,
     &svg::Svg,
 ];
@@ -75,14 +87,14 @@ pub static EXPORTERS: [&dyn Exporter; 7] = [
 /// The format of this name.
 #[must_use]
 pub fn by_name(name: &str) -> Option<&'static dyn Exporter> {
-    EXPORTERS.into_iter().find(|exporter| exporter.name() == name)
+    EXPORTERS.iter().copied().find(|exporter| exporter.name() == name)
 }
 
 /// The format that the end of `path` stands for.
 #[must_use]
 pub fn by_path(path: &Path) -> Option<&'static dyn Exporter> {
     let name = path.file_name()?.to_str()?;
-    EXPORTERS.into_iter().find(|exporter| name.ends_with(exporter.suffix()))
+    EXPORTERS.iter().copied().find(|exporter| name.ends_with(exporter.suffix()))
 }
 
 /// Where the parts of an export to `path` go: a single part to `path` itself, several to files beside

@@ -42,7 +42,7 @@ impl Exporter for Speedscope {
             "profiles": profiles,
             "shared": { "frames": frames.names.iter().map(|n| json!({ "name": n })).collect::<Vec<_>>() },
         });
-        Ok(vec![Part { name: "profiles".into(), text: format!("{}\n", sorted(file)) }])
+        Ok(vec![Part::text("profiles".into(), format!("{}\n", sorted(file)))])
     }
 }
 

@@ -22,10 +22,8 @@ impl Exporter for Svg {
     }
 
     fn export(&self, document: &Document) -> Result<Vec<Part>, ExportError> {
-        let parts: Vec<Part> = figures(document)
-            .into_iter()
-            .map(|figure| Part { name: figure.id, text: figure.svg })
-            .collect();
+        let figures = figures(document).into_iter();
+        let parts: Vec<Part> = figures.map(|figure| Part::text(figure.id, figure.svg)).collect();
         if parts.is_empty() {
             return Err(ExportError::Empty { format: self.name(), what: "anything to plot" });
         }

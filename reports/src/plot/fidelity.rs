@@ -14,7 +14,7 @@ pub fn fidelity(document: &FidelityDocument) -> Vec<Part> {
         if parts.iter().all(|part| part.name != name) {
             let same = document.curves.iter().filter(|other| self::name(other) == name);
             let svg = chart(curve, same).svg();
-            parts.extend(svg.map(|text| Part { name, text: text + "\n" }));
+            parts.extend(svg.map(|text| Part::text(name, text + "\n")));
         }
     }
     parts

@@ -265,7 +265,8 @@ fn demote_meets_add_and_remove_of_other_tds_under_the_global_lock() {
             &[&small[..], &[("tds", "16"), ("time", "60ms"), ("seed", seed)]].concat(),
         )
     };
-    let storms = ["1", "2", "3"].map(run);
+    // Each of them is rare: a storm or two in six show any one.
+    let storms = ["1", "2", "3", "4", "5", "6"].map(run);
     let met = |leaf| storms.iter().flat_map(|storm| busy(storm, leaf)).collect::<BTreeSet<_>>();
     // DEMOTE finds the region of a backing page held, or ADD and REMOVE find theirs held by DEMOTE.
     assert!(!met(DEMOTE).is_empty() && met(DEMOTE).is_subset(&["R12".into(), "R13".into()].into()));

@@ -196,6 +196,7 @@ impl Platform for Native {
         }
     }
 
+    #[inline]
     fn observe(cpu: &NativeCpu, observation: Observation) {
         let wanted = match observation {
             // Threads have no common order to tell a history in, and it would cost time.

@@ -7,11 +7,26 @@ use std::io;
 use crate::step::{Outcome, Step, command};
 
 const PROGRAM: &str = "target/release/pamt-bench";
-const SUITE: &str = "suites/strategies.toml";
-const FOLDER: &str = "target/strategies";
 const PAGE: &str = "docs/strategies.md";
 /// Everything below this line is made.
 const MADE: &str = "<!-- below: cargo xtask long strategies -->\n";
+
+/// A plan, the folder of its results, and the table that is taken from there.
+struct Part {
+    plan: &'static str,
+    folder: &'static str,
+    table: &'static str,
+}
+
+/// What the values of the machine leave of the order, and then the order itself.
+const PARTS: [Part; 2] = [
+    Part {
+        plan: "suites/strategies-draws.toml",
+        folder: "target/strategies-draws",
+        table: "draws.md",
+    },
+    Part { plan: "suites/strategies.toml", folder: "target/strategies", table: "strategies.md" },
+];
 
 /// The step.
 pub(crate) const STEP: Step = Step {
@@ -22,14 +37,13 @@ pub(crate) const STEP: Step = Step {
 };
 
 fn run() -> Outcome {
-    let merged = format!("{FOLDER}/merged.jsonl");
-    let lines: [&[&str]; 3] = [
-        &["cargo", "build", "--release", "-p", "pamt-harness"],
-        &[PROGRAM, "sweep", SUITE, "-o", FOLDER],
-        &[PROGRAM, "sweep", "collect", FOLDER, "-o", &merged],
-    ];
-    for line in lines {
-        if !matches!(command(line), Outcome::Passed) {
+    if !passed(&["cargo", "build", "--release", "-p", "pamt-harness"]) {
+        return Outcome::Failed;
+    }
+    for Part { plan, folder, .. } in &PARTS {
+        let merged = format!("{folder}/merged.jsonl");
+        let swept = passed(&[PROGRAM, "sweep", plan, "-o", folder]);
+        if !swept || !passed(&[PROGRAM, "sweep", "collect", folder, "-o", &merged]) {
             return Outcome::Failed;
         }
     }
@@ -42,11 +56,18 @@ fn run() -> Outcome {
     }
 }
 
+fn passed(line: &[&str]) -> bool {
+    matches!(command(line), Outcome::Passed)
+}
+
 fn renew() -> io::Result<()> {
     let page = fs::read_to_string(PAGE)?;
-    let tables = fs::read_to_string(format!("{FOLDER}/strategies.md"))?;
     let Some((written, _)) = page.split_once(MADE) else {
         return Err(io::Error::other(format!("the line `{}` is missing", MADE.trim())));
     };
-    fs::write(PAGE, format!("{written}{MADE}\n{tables}"))
+    let tables: io::Result<Vec<String>> = PARTS
+        .iter()
+        .map(|part| fs::read_to_string(format!("{}/{}", part.folder, part.table)))
+        .collect();
+    fs::write(PAGE, format!("{written}{MADE}\n{}", tables?.join("\n")))
 }

@@ -6,7 +6,9 @@ use pamt_strategies::locks::{
     AnyLock, Lock, LockKindId, LockPlan, LockShared, QRwLock, RwLock as _,
 };
 use pamt_strategies::measure::{Observation, Op};
-use pamt_strategies::platform::{Actor, Home, Ordering::SeqCst, Place, Platform, Stream, Until, Words};
+use pamt_strategies::platform::{
+    Actor, Home, Ordering::SeqCst, Place, Platform, Stream, Until, Words,
+};
 use pamt_strategies::units::{CpuId, Cycles, Region};
 use proptest::prelude::*;
 

@@ -7,6 +7,7 @@ use std::thread::Thread;
 use std::time::Duration;
 
 use super::favours::HUGE_PAGES_REMEDY;
+use super::host_clock::HostClock;
 use super::run::{BulkCosts, NativeBuild};
 use super::words::NativeWords;
 use crate::measure::{LockClass, LockClassId, Observation, Recorder};
@@ -21,7 +22,7 @@ pub enum Native {}
 
 /// What all threads of a run share.
 pub(super) struct Shared {
-    pub(super) clock: quanta::Clock,
+    pub(super) clock: HostClock,
     pub(super) rate: Clock,
     /// Raw clock value of time 0, set when the last thread is ready.
     pub(super) origin: OnceLock<u64>,

@@ -12,6 +12,7 @@
 mod cpu;
 mod favours;
 mod host;
+mod host_clock;
 mod run;
 mod subword;
 mod words;

@@ -9,6 +9,7 @@ use std::sync::{Arc, OnceLock};
 use super::cpu::{Aborted, Cut, Mailbox, Native, NativeCpu, Shared};
 use super::favours::{self, Favours};
 use super::host::{HostCpu, host_cpus};
+use super::host_clock::HostClock;
 use crate::measure::{CpuPlace, HolderBoard, LockClass, LockClassId, Measurement, Recorder};
 use crate::platform::{Actor, ActorBody, BulkKind, Draws, Platform};
 use crate::units::{Clock, CpuId, Cycles, NodeId, Ns};
@@ -120,7 +121,7 @@ struct Setup {
     host: Vec<HostCpu>,
     allowed: usize,
     classes: Vec<LockClass>,
-    clock: quanta::Clock,
+    clock: HostClock,
     rate: Clock,
     refused: BTreeSet<String>,
 }
@@ -141,7 +142,7 @@ impl NativeBuild {
         });
         let pinned: Vec<_> = wanted.collect::<Result<_, _>>()?;
         let host = if pinned.is_empty() { allowed.clone() } else { pinned };
-        let clock = quanta::Clock::new();
+        let clock = HostClock::new();
         // A long stretch of ticks, so that rounding to whole nanoseconds does not matter.
         let ticks = 1 << 40;
         let rate = Clock::new(ticks as f64 / clock.delta_as_nanos(0, ticks) as f64);

@@ -241,7 +241,7 @@ const DEMOTE: &str = "TDH.MEM.PAGE.DEMOTE";
 fn backing_pages_from_the_page_allocator_couple_regions_and_a_dedicated_pool_does_not() {
     // Scattered memory: most gets bring a region its first page.
     let small = [("memory", "1048576"), ("while", "released"), NO_WRITE_BACK];
-    let options = [&small[..], &[("tds", "10"), ("ageing", "0.95"), ("time", "30ms")]].concat();
+    let options = [&small[..], &[("tds", "10"), ("ageing", "0.95"), ("time", "40ms")]].concat();
     let shared = result("per-2m", "churn", &options);
     let adds = busy(&shared, ADD);
     for operand in ["RCX", "RDX", "R8"] {

@@ -22,8 +22,6 @@ pub(crate) struct HostCosts {
     pub(crate) fault_work: Cycles,
     /// guest_memfd's part: lookup, insertion in the page cache, LRU.
     pub(crate) gmem_page: Cycles,
-    /// Exit from a TD and entry into it again.
-    pub(crate) exit_entry: Cycles,
     /// KVM's work a page that is reclaimed, besides RECLAIM, clearing and the put.
     pub(crate) page_work: Cycles,
     /// Interrupting the vCPUs of a TD and waiting until they have left the guest.
@@ -34,14 +32,13 @@ pub(crate) struct HostCosts {
 }
 
 /// The keys of the section `[host]`, in nanoseconds except for the flag.
-pub(crate) const KEYS: [&str; 10] = [
+pub(crate) const KEYS: [&str; 9] = [
     "host.page_alloc_ns",
     "host.page_free_ns",
     "host.zone_page_ns",
     "host.list_op_ns",
     "host.fault_work_ns",
     "host.gmem_page_ns",
-    "host.exit_entry_ns",
     "host.page_work_ns",
     "host.ipi_round_trip_ns",
     "host.partial_write_erratum",
@@ -68,10 +65,9 @@ impl HostCosts {
             list_op: ns(3),
             fault_work: ns(4),
             gmem_page: ns(5),
-            exit_entry: ns(6),
-            page_work: ns(7),
-            ipi_round_trip: ns(8),
-            erratum: values[9] != 0.0,
+            page_work: ns(6),
+            ipi_round_trip: ns(7),
+            erratum: values[8] != 0.0,
         })
     }
 }

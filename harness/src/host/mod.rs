@@ -6,6 +6,7 @@
 mod costs;
 mod kvm;
 mod memory;
+mod pace;
 mod page_size;
 mod pages;
 mod plan;
@@ -27,6 +28,7 @@ use kvm::GlobalLocks;
 pub(crate) use kvm::{HostError, STRETCH, share, stretches};
 pub(crate) use memory::PageAllocator;
 use memory::PagesHeld;
+pub(crate) use pace::Pace;
 pub(crate) use page_size::LARGE_PAGES;
 pub use page_size::UnknownPageSize;
 pub use pages::{PLACEMENTS, Placement, PlacementInfo, UnknownPlacement, Use};

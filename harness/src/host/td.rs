@@ -175,6 +175,11 @@ impl Td {
         self.control.page(0).expect("a TD is created before its paths are taken")
     }
 
+    /// The TDVPR page of the vCPU that runs on a CPU.
+    pub(crate) fn tdvpr(&self, on: CpuId) -> Option<Pfn> {
+        self.tdvprs().find_map(|(cpu, tdvpr)| (cpu == on).then_some(tdvpr))
+    }
+
     /// The TDVPR pages of the vCPUs that have been created, each with the vCPU's CPU.
     pub(crate) fn tdvprs(&self) -> impl Iterator<Item = (CpuId, Pfn)> + '_ {
         let tdvpr = |vcpu| self.vcpus.page(vcpu as u64 * VCPU_PAGES);

@@ -5,10 +5,10 @@ use std::sync::Arc;
 use pamt_strategies::platform::{Actor, Platform, Stream};
 use pamt_strategies::units::{CpuId, Cycles};
 
-use super::boot::{ALL_FIRMWARE, GUEST, LAUNCH_SOON, NO_PAUSE, OTHERS};
+use super::boot::{ALL_FIRMWARE, GUEST, LAUNCH_SOON, NO_PAUSE, OTHERS, RATE};
 use super::life::{Life, WHILE};
 use super::{Progress, Usual, WorkloadInfo};
-use crate::host::{Host, HostError, Vcpu, exponential};
+use crate::host::{Host, HostError, Pace, Vcpu, exponential};
 use crate::params::{Kind, Param, Settings};
 
 pub(super) static INFO: WorkloadInfo = WorkloadInfo {
@@ -23,6 +23,7 @@ pub(super) static INFO: WorkloadInfo = WorkloadInfo {
     unit: "pages",
     params: &[
         GUEST,
+        RATE,
         LAUNCH_SOON,
         ALL_FIRMWARE,
         OTHERS,
@@ -52,7 +53,7 @@ const LONG_FACTOR: u64 = 10;
 
 struct Ageing<P: Platform> {
     life: Life<P>,
-    guest: Cycles,
+    pace: Pace,
     lives: u64,
     stay: Cycles,
 }
@@ -65,7 +66,7 @@ pub(super) fn actors<P: Platform>(
 ) -> Vec<Actor<P>> {
     let length = |build: &P::Build, name| P::clock(build).cycles(settings.duration_ns(name));
     let ageing = Arc::new(Ageing::<P> {
-        guest: length(build, "guest"),
+        pace: Pace::new(P::clock(build), settings.count("rate"), length(build, "guest")),
         stay: length(build, "stay"),
         life: Life::new(build, host, settings),
         lives: settings.count("lives"),
@@ -100,7 +101,8 @@ impl<P: Platform> Ageing<P> {
         host.create_td(cpu, &host.tds[td as usize])?;
         let size = 1 + P::random(cpu, Stream::Load) % host.plan.pages_per_td;
         let mut vcpu = Vcpu::new(td, on);
-        let pages = host.touch(cpu, &mut vcpu, self.guest, 0..size);
+        let mut pace = self.pace;
+        let pages = host.touch(cpu, &mut vcpu, &mut pace, 0..size);
         host.retire(cpu, &mut vcpu);
         host.take_census(cpu);
         P::sleep_until(cpu, P::now(cpu) + exponential::<P>(cpu, stay));

@@ -6,7 +6,7 @@ use pamt_strategies::platform::{Actor, Platform, Stream};
 use pamt_strategies::units::Cycles;
 
 use super::{Progress, Usual, WorkloadInfo};
-use crate::host::{Host, HostError, LARGE_PAGES, Vcpu, exponential};
+use crate::host::{Host, HostError, LARGE_PAGES, Pace, Vcpu, exponential};
 use crate::params::{Kind, Param, Settings};
 
 pub(super) static INFO: WorkloadInfo = WorkloadInfo {
@@ -117,6 +117,7 @@ impl Balloon {
             host.make_shared(cpu, vcpu, piece.clone())?;
             taken.push(piece);
         }
-        host.touch(cpu, vcpu, self.guest, taken.into_iter().flatten())
+        let mut pace = Pace::After(self.guest);
+        host.touch(cpu, vcpu, &mut pace, taken.into_iter().flatten())
     }
 }

@@ -17,7 +17,7 @@ use pamt_strategies::units::{CpuId, Cycles, PAGE_BYTES};
 
 use super::meeting::Meeting;
 use super::{Progress, Usual, WorkloadInfo};
-use crate::host::{Host, HostError, STRETCH, Vcpu, exponential, stretches};
+use crate::host::{Host, HostError, Pace, STRETCH, Vcpu, exponential, stretches};
 use crate::params::{Kind, Param, Settings};
 
 /// RAM below 4 GiB of a larger VM (QEMU, q35).
@@ -32,7 +32,7 @@ pub(super) static INFO: WorkloadInfo = WorkloadInfo {
                  refcount, and its line.",
     bottleneck: "in the first phase as in fault-storm; in the second KVM's own work and exits",
     unit: "pages",
-    params: &[GUEST, LAUNCH, FIRMWARE, OTHERS, PAUSE],
+    params: &[GUEST, RATE, LAUNCH, FIRMWARE, OTHERS, PAUSE],
     usual: Usual::NONE,
     large_first: false,
 };
@@ -42,6 +42,13 @@ pub(super) const GUEST: Param = Param {
     kind: Kind::Duration,
     default: "1us",
     help: "mean of the exponential time in the guest between two faults of a vCPU",
+};
+pub(super) const RATE: Param = Param {
+    name: "rate",
+    kind: Kind::Count { min: 0, max: 1_000_000 },
+    default: "0",
+    help: "open loop: faults that fall due each second on each vCPU, as a Poisson process; \
+           0: a vCPU's next fault comes `guest` after its last",
 };
 pub(super) const LAUNCH: Param = Param {
     name: "launch",
@@ -79,7 +86,7 @@ pub(super) struct Boot<P: Platform> {
     launched: Meeting<P>,
     accepted: Meeting<P>,
     booted: Meeting<P>,
-    guest: Cycles,
+    pace: Pace,
     launch: Cycles,
     pause: Cycles,
     firmware_share: f64,
@@ -96,7 +103,7 @@ impl<P: Platform> Boot<P> {
             launched: Meeting::new(build, "td_launched", tds),
             accepted: Meeting::new(build, "td_accepted", tds),
             booted: Meeting::new(build, "td_booted", tds),
-            guest: length("guest"),
+            pace: Pace::new(clock, settings.count("rate"), length("guest")),
             launch: length("launch"),
             pause: length("pause"),
             firmware_share: settings.fraction("firmware"),
@@ -144,22 +151,22 @@ impl<P: Platform> Boot<P> {
         let td = &self.host.tds[vcpu.td as usize];
         let pages = td.pages();
         let low = self.firmware_pages(pages);
+        let mut pace = self.pace;
         let firmware = created
             .and_then(|()| {
                 if td.is_created() { Ok(()) } else { Err(HostError::NotCreated { td: td.id }) }
             })
-            .and_then(|()| self.host.touch(cpu, vcpu, self.guest, stretches(low, index, vcpus)));
+            .and_then(|()| self.host.touch(cpu, vcpu, &mut pace, stretches(low, index, vcpus)));
         self.accepted.arrive(cpu, vcpu.td);
         self.accepted.wait_for(cpu, vcpu.td, vcpus * (round + 1));
         let mut done = firmware?;
+        pace.resume::<P>(cpu);
         let long = LongPhase::new(low, pages, vcpus, self.others_share);
         let pause = long.pause_of(index, self.pause);
         for start in long.starts(index) {
-            P::observe(cpu, Observation::Begin(Op::Guest));
-            P::sleep_until(cpu, P::now(cpu) + exponential::<P>(cpu, pause));
-            P::observe(cpu, Observation::End(Op::Guest));
+            pace.pause::<P>(cpu, pause);
             let stretch = start..(start + STRETCH).min(pages);
-            done += self.host.touch(cpu, vcpu, self.guest, stretch)?;
+            done += self.host.touch(cpu, vcpu, &mut pace, stretch)?;
         }
         Ok(done)
     }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use pamt_strategies::platform::{Actor, Platform};
 
-use super::boot::{FIRMWARE, GUEST, LAUNCH, OTHERS, PAUSE};
+use super::boot::{FIRMWARE, GUEST, LAUNCH, OTHERS, PAUSE, RATE};
 use super::life::{Life, WHILE};
 use super::{Progress, Usual, WorkloadInfo};
 use crate::host::Host;
@@ -18,7 +18,7 @@ pub(super) static INFO: WorkloadInfo = WorkloadInfo {
                  another.",
     bottleneck: "as in boot while TDs boot, as in teardown when they go",
     unit: "pages",
-    params: &[GUEST, LAUNCH, FIRMWARE, OTHERS, PAUSE, WHILE],
+    params: &[GUEST, RATE, LAUNCH, FIRMWARE, OTHERS, PAUSE, WHILE],
     usual: Usual::NONE,
     large_first: false,
 };

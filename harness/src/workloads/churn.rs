@@ -5,7 +5,7 @@ use std::sync::Arc;
 use pamt_strategies::platform::{Actor, Platform};
 use pamt_strategies::units::{CpuId, Cycles};
 
-use super::boot::{ALL_FIRMWARE, GUEST, LAUNCH_SOON, NO_PAUSE, OTHERS};
+use super::boot::{ALL_FIRMWARE, GUEST, LAUNCH_SOON, NO_PAUSE, OTHERS, RATE};
 use super::life::{Life, WHILE};
 use super::meeting::Rounds;
 use super::{Progress, Usual, WorkloadInfo};
@@ -21,7 +21,7 @@ pub(super) static INFO: WorkloadInfo = WorkloadInfo {
     bottleneck: "while TDs are small, KVM's mutex (tdx_lock), held while the caches of all packages are \
                  written back; else conversion of pages (AUG, RECLAIM, zeroing); then the strategy's lock",
     unit: "pages",
-    params: &[GUEST, LAUNCH_SOON, ALL_FIRMWARE, OTHERS, NO_PAUSE, WHILE, TIME],
+    params: &[GUEST, RATE, LAUNCH_SOON, ALL_FIRMWARE, OTHERS, NO_PAUSE, WHILE, TIME],
     usual: Usual::NONE,
     large_first: false,
 };

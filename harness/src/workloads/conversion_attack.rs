@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use pamt_strategies::platform::{Actor, Platform};
 
-use super::boot::{ALL_FIRMWARE, Boot, GUEST, LAUNCH_SOON, NO_PAUSE, OTHERS};
+use super::boot::{ALL_FIRMWARE, Boot, GUEST, LAUNCH_SOON, NO_PAUSE, OTHERS, RATE};
 use super::meeting::Meeting;
 use super::{Progress, Usual, WorkloadInfo};
 use crate::host::{Host, HostError, LARGE_PAGES, Vcpu};
@@ -25,6 +25,7 @@ pub(super) static INFO: WorkloadInfo = WorkloadInfo {
     unit: "pages",
     params: &[
         GUEST,
+        RATE,
         LAUNCH_SOON,
         ALL_FIRMWARE,
         OTHERS,
@@ -132,7 +133,7 @@ impl<P: Platform> Shared<P> {
             for start in self.starts() {
                 let stop = (start + self.unit.pages).min(td.pages());
                 for gfn in (start..stop).filter(|gfn| !td.is_mapped(*gfn)) {
-                    self.host.fault(cpu, &mut vcpu, gfn)?;
+                    self.host.map(cpu, &mut vcpu, gfn)?;
                 }
             }
             self.host.retire(cpu, &mut vcpu);

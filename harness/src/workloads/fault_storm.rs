@@ -2,12 +2,11 @@
 
 use std::sync::Arc;
 
-use pamt_strategies::measure::{Observation, Op};
 use pamt_strategies::platform::{Actor, Platform};
-use pamt_strategies::units::Cycles;
 
+use super::boot::{GUEST, RATE};
 use super::{Progress, Usual, WorkloadInfo};
-use crate::host::{Host, HostError, Vcpu, exponential, stretches};
+use crate::host::{Host, Pace, Vcpu, exponential, stretches};
 use crate::params::{Kind, Param, Settings};
 
 pub(super) static INFO: WorkloadInfo = WorkloadInfo {
@@ -20,19 +19,8 @@ pub(super) static INFO: WorkloadInfo = WorkloadInfo {
                  lines (PAMT_1G, TDR) and the zeroing of pages",
     unit: "pages",
     params: &[
-        Param {
-            name: "guest",
-            kind: Kind::Duration,
-            default: "1us",
-            help: "mean of the exponential time in the guest between two faults of a vCPU",
-        },
-        Param {
-            name: "rate",
-            kind: Kind::Count { min: 0, max: 1_000_000 },
-            default: "0",
-            help: "open loop: faults that fall due each second on each vCPU, as a Poisson process; \
-                   0: a vCPU's next fault comes `guest` after its last",
-        },
+        GUEST,
+        RATE,
         Param {
             name: "skew",
             kind: Kind::Duration,
@@ -43,26 +31,6 @@ pub(super) static INFO: WorkloadInfo = WorkloadInfo {
     usual: Usual::NONE,
     large_first: false,
 };
-
-/// Open loop: the guest touches `gfns` when each falls due, or as soon after that as the vCPU is back.
-fn touch_when_due<P: Platform>(
-    cpu: &P::Cpu,
-    host: &Host<P>,
-    vcpu: &mut Vcpu,
-    gap: Cycles,
-    gfns: impl Iterator<Item = u64>,
-) -> Result<u64, HostError> {
-    let (mut pages, mut due) = (0, P::now(cpu));
-    for gfn in gfns {
-        due += exponential::<P>(cpu, gap);
-        P::observe(cpu, Observation::Begin(Op::Guest));
-        P::sleep_until(cpu, due);
-        P::observe(cpu, Observation::End(Op::Guest));
-        pages += host.touch(cpu, vcpu, Cycles(0), core::iter::once(gfn))?;
-        P::observe(cpu, Observation::Took(Op::Response, P::now(cpu) - due));
-    }
-    Ok(pages)
-}
 
 pub(super) fn actors<P: Platform>(
     build: &mut P::Build,
@@ -79,10 +47,7 @@ pub(super) fn actors<P: Platform>(
     );
     let clock = P::clock(build);
     let guest = clock.cycles(settings.duration_ns("guest"));
-    let gap = match settings.count("rate") {
-        0 => None,
-        rate => Some(clock.cycles(1e9 / rate as f64)),
-    };
+    let pace = Pace::new(clock, settings.count("rate"), guest);
     let skew = clock.cycles(settings.duration_ns("skew"));
     let vcpus = u64::from(host.plan.vcpus);
     host.vcpus()
@@ -94,10 +59,8 @@ pub(super) fn actors<P: Platform>(
                     P::sleep_until(cpu, P::now(cpu) + exponential::<P>(cpu, skew));
                     let mut vcpu = Vcpu::new(id, on);
                     let order = stretches(host.tds[id as usize].pages(), index, vcpus);
-                    let pages = match gap {
-                        None => host.touch(cpu, &mut vcpu, guest, order)?,
-                        Some(gap) => touch_when_due(cpu, &host, &mut vcpu, gap, order)?,
-                    };
+                    let mut pace = pace;
+                    let pages = host.touch(cpu, &mut vcpu, &mut pace, order)?;
                     host.retire(cpu, &mut vcpu);
                     Ok(pages)
                 });

@@ -4,9 +4,10 @@
 use std::sync::Arc;
 
 use pamt_strategies::platform::{Actor, Platform};
+use pamt_strategies::units::Cycles;
 
 use super::Progress;
-use crate::host::{Host, HostError, Vcpu, exponential};
+use crate::host::{Host, HostError, Pace, Vcpu};
 use crate::params::{Kind, Param, Settings};
 
 /// The guest page that flips: the first.
@@ -45,10 +46,7 @@ pub(super) fn actors<P: Platform>(
             let body = move |cpu: &P::Cpu| {
                 progress.run(cpu, &host, id, || {
                     let mut vcpu = Vcpu::new(id, on);
-                    let pause = || {
-                        P::sleep_until(cpu, P::now(cpu) + exponential::<P>(cpu, guest));
-                    };
-                    let outcome = (0..rounds).try_for_each(|_| flip(cpu, &host, &mut vcpu, &pause));
+                    let outcome = (0..rounds).try_for_each(|_| flip(cpu, &host, &mut vcpu, guest));
                     host.retire(cpu, &mut vcpu);
                     outcome.map(|()| rounds)
                 });
@@ -62,9 +60,8 @@ fn flip<P: Platform>(
     cpu: &P::Cpu,
     host: &Host<P>,
     vcpu: &mut Vcpu,
-    pause: &dyn Fn(),
+    guest: Cycles,
 ) -> Result<(), HostError> {
-    pause();
-    host.fault(cpu, vcpu, PAGE)?;
+    host.touch(cpu, vcpu, &mut Pace::After(guest), core::iter::once(PAGE))?;
     host.remove_guest(cpu, vcpu.td, PAGE..PAGE + 1)
 }

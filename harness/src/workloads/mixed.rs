@@ -5,7 +5,7 @@ use std::sync::Arc;
 use pamt_strategies::platform::{Actor, Platform, Stream};
 use pamt_strategies::units::CpuId;
 
-use super::boot::{ALL_FIRMWARE, GUEST, LAUNCH_SOON, NO_PAUSE, OTHERS};
+use super::boot::{ALL_FIRMWARE, GUEST, LAUNCH_SOON, NO_PAUSE, OTHERS, RATE};
 use super::life::{Life, WHILE};
 use super::{Progress, Usual, WorkloadInfo};
 use crate::host::{Host, HostError, Vcpu};
@@ -21,6 +21,7 @@ pub(super) static INFO: WorkloadInfo = WorkloadInfo {
     unit: "pages",
     params: &[
         GUEST,
+        RATE,
         LAUNCH_SOON,
         ALL_FIRMWARE,
         OTHERS,

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use pamt_strategies::platform::{Actor, Platform};
 
-use super::boot::{ALL_FIRMWARE, GUEST, LAUNCH_SOON, NO_PAUSE, OTHERS};
+use super::boot::{ALL_FIRMWARE, GUEST, LAUNCH_SOON, NO_PAUSE, OTHERS, RATE};
 use super::churn::{Churn, TIME};
 use super::life::WHILE;
 use super::meeting::Meeting;
@@ -25,6 +25,7 @@ pub(super) static INFO: WorkloadInfo = WorkloadInfo {
     unit: "pages",
     params: &[
         GUEST,
+        RATE,
         LAUNCH_SOON,
         ALL_FIRMWARE,
         OTHERS,

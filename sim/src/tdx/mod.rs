@@ -47,6 +47,7 @@ pub use cost::CostTable;
 pub use cx::{LockType, Mode};
 pub use kot::PRIVATE_HKIDS;
 pub use layout::{HKID_SHIFT, Level, PageType};
+pub use leaves::accept::EPT_VIOLATION;
 pub use leaves::sheets::{LeafSheet, LockSheet, leaf_sheet};
 pub use leaves::vp_enter::ExitCause;
 pub use memory::Object;

@@ -153,7 +153,7 @@ impl<P: Platform> Module<P> {
         self.clock.cycles(ns)
     }
 
-    /// Executes a leaf. Bits 23:16 of `regs.rax` are its version; the rest of RAX is ignored.
+    /// Executes a leaf: VP.ENTER up to the guest, a TDCALL that ends in a TD exit up to the host. Bits 23:16 of `regs.rax` are its version; the rest of RAX is ignored.
     /// `trace` sees each step.
     pub fn execute(
         &self,
@@ -172,9 +172,12 @@ impl<P: Platform> Module<P> {
         P::enter(cpu, Section::IrqOff);
         cx.spend(before);
         let mut out = regs;
+        let was_inside = self.guests.on(P::cpu(cpu)).is_some();
         out.rax = self.run(cx, leaf, &mut out).0;
-        if leaf != Leaf::VpEnter || out.status().is_error() {
-            cx.spend(after);
+        match (was_inside, self.guests.on(P::cpu(cpu)).is_some()) {
+            (false, true) => {}
+            (true, false) => cx.spend(leaves::transition(self.costs(), Leaf::VpEnter).halves().1),
+            _ => cx.spend(after),
         }
         P::leave(cpu, Section::IrqOff);
         P::observe(cpu, Observation::Status { leaf, status: out.status() });

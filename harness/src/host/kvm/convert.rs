@@ -2,7 +2,7 @@
 //!
 //! The guest asks for shared memory (MapGPA): the private pages are removed while the TD runs, and a
 //! 2 MiB mapping of which only a part goes is split first. When it asks for private memory again, the
-//! pages come back by faults. What is shared lies in memory that the module never sees.
+//! pages come back by faults. The hypercall that asks for it is a TD exit and an entry. What is shared lies in memory that the module never sees.
 
 use core::ops::Range;
 
@@ -49,11 +49,13 @@ impl<P: Platform> Host<P> {
         mut pages: Range<u64>,
     ) -> Result<(), HostError> {
         let td = &self.tds[vcpu.td as usize];
-        pages.try_for_each(|gfn| {
-            if !td.is_mapped(gfn) {
-                self.fault_in(cpu, vcpu, gfn, Op::KvmWork)?;
-            }
-            Ok(())
+        self.in_guest(cpu, vcpu, |vcpu| {
+            pages.try_for_each(|gfn| {
+                if !td.is_mapped(gfn) {
+                    self.access(cpu, vcpu, gfn, Op::KvmWork)?;
+                }
+                Ok(())
+            })
         })
     }
 }

@@ -1,24 +1,24 @@
 //! The private fault (upstream v6 08-11/11).
 //!
-//! Exit; top up the caches, where sleeping is allowed; guest_memfd finds or allocates the page and
-//! clears it; `mmu_lock` is taken shared; missing tables are linked (get, TDH.MEM.SEPT.ADD) and the
-//! page is mapped (get, TDH.MEM.PAGE.AUG; a 2 MiB page without a get); unlock; enter the TD again.
-//! BUSY from a leaf, or an entry that another vCPU has frozen, ends the attempt: the lock is dropped,
-//! and the access faults again. Then the guest accepts the page, which zeroes it.
+//! Between the exit and the entry ([`super::guest`]): top up the caches, where sleeping is allowed;
+//! guest_memfd finds or allocates the page and clears it; `mmu_lock` is taken shared; missing tables
+//! are linked (get, TDH.MEM.SEPT.ADD) and the page is mapped (get, TDH.MEM.PAGE.AUG; a 2 MiB page
+//! without a get); unlock. BUSY from a leaf, or an entry that another vCPU has frozen, ends the
+//! attempt: the lock is dropped, and the access faults again.
 
 use pamt_strategies::locks::RwLock;
-use pamt_strategies::measure::{Observation, Op};
+use pamt_strategies::measure::Op;
 use pamt_strategies::module::{Leaf, Regs, Status, StatusName};
 use pamt_strategies::pamt::PamtError;
-use pamt_strategies::platform::{BulkKind, Platform};
-use pamt_strategies::units::{Cycles, PAGE_BYTES, Pfn};
+use pamt_strategies::platform::Platform;
+use pamt_strategies::units::Pfn;
 
 use super::HostError;
 use super::guest_memory::Memory;
 use super::large::LARGE;
 use crate::host::page_size::LARGE_PAGES;
 use crate::host::td::{Entry, TABLE_LEVELS};
-use crate::host::{Host, Td, Vcpu, exponential};
+use crate::host::{Host, Td, Vcpu};
 
 /// Tables that a vCPU keeps at hand: one for each level (PT64_ROOT_MAX_LEVEL).
 const TABLES_AT_HAND: usize = 5;
@@ -31,70 +31,20 @@ pub(super) enum Attempt {
 }
 
 impl<P: Platform> Host<P> {
-    /// The guest touches `gfns` in order, and faults where nothing is mapped, each time after an
-    /// exponential time of mean `guest`. Gives the number of 4 KiB pages that were mapped.
-    pub(crate) fn touch(
-        &self,
-        cpu: &P::Cpu,
-        vcpu: &mut Vcpu,
-        guest: Cycles,
-        gfns: impl Iterator<Item = u64>,
-    ) -> Result<u64, HostError> {
-        let td = &self.tds[vcpu.td as usize];
-        let mut pages = 0;
-        for gfn in gfns.filter(|gfn| !td.is_mapped(*gfn)) {
-            P::observe(cpu, Observation::Begin(Op::Guest));
-            P::sleep_until(cpu, P::now(cpu) + exponential::<P>(cpu, guest));
-            P::observe(cpu, Observation::End(Op::Guest));
-            pages += self.fault(cpu, vcpu, gfn)?;
-        }
-        Ok(pages)
+    /// Maps the page at `gfn`, for a run that begins with it: no guest has touched it.
+    pub(crate) fn map(&self, cpu: &P::Cpu, vcpu: &mut Vcpu, gfn: u64) -> Result<(), HostError> {
+        while self.attempt(cpu, vcpu, gfn)? == Attempt::Again {}
+        Ok(())
     }
 
-    /// A private fault of `gfn`, from exit to re-entry, and the guest's ACCEPT. Gives the number of
-    /// 4 KiB pages that the mapping has.
-    pub(crate) fn fault(&self, cpu: &P::Cpu, vcpu: &mut Vcpu, gfn: u64) -> Result<u64, HostError> {
-        self.fault_in(cpu, vcpu, gfn, Op::Fault)
-    }
-
-    /// The same, each attempt accounted to `op`.
-    pub(super) fn fault_in(
+    pub(super) fn attempt(
         &self,
         cpu: &P::Cpu,
         vcpu: &mut Vcpu,
         gfn: u64,
-        op: Op,
-    ) -> Result<u64, HostError> {
-        loop {
-            P::observe(cpu, Observation::Begin(op));
-            let attempt = self.attempt(cpu, vcpu, gfn);
-            self.spend(cpu, Op::KvmWork, self.half_exit());
-            P::observe(cpu, Observation::End(op));
-            match attempt? {
-                Attempt::Mapped => break,
-                Attempt::Again => P::observe(cpu, Observation::Retry(op)),
-            }
-        }
+    ) -> Result<Attempt, HostError> {
         let td = &self.tds[vcpu.td as usize];
-        match td.tables_of(LARGE).leaf(gfn / LARGE_PAGES) {
-            Some(first) => {
-                self.accept_large(cpu, first);
-                Ok(LARGE_PAGES)
-            }
-            None => {
-                self.accept(cpu, td, gfn);
-                Ok(1)
-            }
-        }
-    }
-
-    fn half_exit(&self) -> Cycles {
-        Cycles(self.costs.exit_entry.0 / 2)
-    }
-
-    fn attempt(&self, cpu: &P::Cpu, vcpu: &mut Vcpu, gfn: u64) -> Result<Attempt, HostError> {
-        let td = &self.tds[vcpu.td as usize];
-        self.spend(cpu, Op::KvmWork, self.half_exit() + self.costs.fault_work);
+        self.spend(cpu, Op::KvmWork, self.costs.fault_work);
         self.top_up(cpu, vcpu, td)?;
         let memory = self.gmem(cpu, vcpu, td, gfn)?;
         let (Memory::Page(page) | Memory::Large(page)) = memory else {
@@ -191,14 +141,6 @@ impl<P: Platform> Host<P> {
         }
         td.tables_of(level).set(at, linked.then_some(page));
         attempt
-    }
-
-    /// The guest takes the page: TDG.MEM.PAGE.ACCEPT zeroes it with its own key.
-    fn accept(&self, cpu: &P::Cpu, td: &Td, gfn: u64) {
-        let home = td.mapped.page(gfn).map_or(td.node, |page| self.pages.node_of(page));
-        P::observe(cpu, Observation::Begin(Op::Guest));
-        P::bulk(cpu, BulkKind::DirectStore, PAGE_BYTES, home);
-        P::observe(cpu, Observation::End(Op::Guest));
     }
 
     /// Gives what a vCPU has at hand back, when its thread ends.

@@ -6,7 +6,7 @@
 
 use pamt_strategies::measure::{Observation, Op};
 use pamt_strategies::module::{Leaf, Regs, StatusName};
-use pamt_strategies::platform::{BulkKind, Platform};
+use pamt_strategies::platform::Platform;
 use pamt_strategies::units::Pfn;
 
 use super::HostError;
@@ -106,12 +106,5 @@ impl<P: Platform> Host<P> {
         td.tables_of(LARGE).set(at, None);
         self.clear_freed(cpu, first, LARGE_BYTES);
         self.free_guest(cpu, td, (at * LARGE_PAGES, first, LARGE_PAGES));
-    }
-
-    /// The guest takes the 2 MiB page at once.
-    pub(super) fn accept_large(&self, cpu: &P::Cpu, first: Pfn) {
-        P::observe(cpu, Observation::Begin(Op::Guest));
-        P::bulk(cpu, BulkKind::DirectStore, LARGE_BYTES, self.pages.node_of(first));
-        P::observe(cpu, Observation::End(Op::Guest));
     }
 }

@@ -3,6 +3,7 @@
 mod convert;
 mod create;
 mod fault;
+mod guest;
 mod guest_memory;
 mod key;
 mod large;

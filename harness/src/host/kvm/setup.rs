@@ -37,7 +37,7 @@ impl<P: Platform> Host<P> {
             let (vcpu, order) = &mut threads[at];
             match order.next() {
                 Some(gfn) if self.tds[vcpu.td as usize].is_mapped(gfn) => {}
-                Some(gfn) => drop(self.fault(cpu, vcpu, gfn)?),
+                Some(gfn) => self.map(cpu, vcpu, gfn)?,
                 None => {
                     self.retire(cpu, vcpu);
                     drop(threads.swap_remove(at));

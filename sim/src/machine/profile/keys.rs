@@ -63,7 +63,6 @@ static HOST: &[KeySpec] = &[
     key("host.list_op_ns", 0.0, 1000.0, Optional, "one page from or to a list that is at hand"),
     key("host.fault_work_ns", 0.0, 1e6, Optional, "KVM's part of a private fault, without guest_memfd, locks and SEAMCALLs"),
     key("host.gmem_page_ns", 0.0, 1e6, Optional, "guest_memfd's part of a new page, without allocating and clearing it"),
-    key("host.exit_entry_ns", 0.0, 1e6, Optional, "leaving a TD and entering it again"),
     key("host.page_work_ns", 0.0, 1e6, Optional, "KVM's work a reclaimed page, without RECLAIM, put, clear and free"),
     key("host.ipi_round_trip_ns", 0.0, 1e6, Optional, "interrupting the vCPUs of a TD and waiting until they have left the guest"),
     key("host.lock_debug_ns", 0.0, 10_000.0, Optional, "lock debugging, an acquisition and release; without it the kernel does not debug its locks"),

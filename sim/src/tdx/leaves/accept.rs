@@ -18,8 +18,8 @@ use crate::tdx::memory::Object;
 use crate::tdx::sept::{self, EntryAt, EntryState, Gpa, ROOT_LEVEL};
 use crate::tdx::vcpu::Vcpu;
 
-/// Exit reason of an EPT violation.
-const EPT_VIOLATION: u64 = 48;
+/// What VP.ENTER returns after an EPT violation: the exit reason.
+pub const EPT_VIOLATION: Status = Status(48);
 /// How long a VCPU may be turned away by host priority (default of TDCS.HP_LOCK_TIMEOUT).
 const HP_LOCK_TIMEOUT_NS: f64 = 1e9;
 
@@ -127,7 +127,7 @@ fn ept_violation<P: Platform, T>(cx: &Cx<'_, P>, vcpu: &Vcpu, gpa: Gpa) -> Step<
     let before = if same { cx.load(Object::Tdvps, count) } else { 0 };
     cx.store(Object::Tdvps, last, page);
     cx.store(Object::Tdvps, count, before + 1);
-    td_exit(cx, EPT_VIOLATION)
+    td_exit(cx, EPT_VIOLATION.0)
 }
 
 /// Leaves the guest: what VP.ENTER returns in RAX.

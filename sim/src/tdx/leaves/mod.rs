@@ -1,6 +1,6 @@
 //! The leaves: a file a family, each leaf its steps in the order of the code that it models.
 
-mod accept;
+pub(super) mod accept;
 mod mem_build;
 mod mem_page;
 mod mem_sept;
@@ -28,7 +28,8 @@ pub(super) fn run<P: Platform>(cx: &Cx<'_, P>, leaf: Leaf, regs: &mut Regs) -> S
     if regs.rax >> 16 & 0xff > sheets::leaf_sheet(leaf).most_version() {
         return fail(StatusName::OperandInvalid, Operand::RAX);
     }
-    match (leaf, cx.module.guests.on(cx.on)) {
+    // A CPU that acts for another has been called out of its guest.
+    match (leaf, cx.module.guests.on(P::cpu(cx.cpu))) {
         (Leaf::TdgMemPageAccept, Some(tdvpr)) => return accept::accept(cx, tdvpr, regs),
         (Leaf::TdgMemPageAccept, None) | (_, Some(_)) => {
             return fail(StatusName::OperandInvalid, Operand::RAX);

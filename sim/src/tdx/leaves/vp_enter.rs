@@ -71,7 +71,7 @@ pub(super) fn enter<P: Platform>(cx: &Cx<'_, P>, regs: &mut Regs) -> Step {
     cx.set_vcpu_state(&vcpu, VcpuState::Active);
     cx.release(td.op_state_lock())?;
     cx.keep_all();
-    cx.module.guests.enter(cx.on, vcpu.at.pfn);
+    cx.module.guests.enter(P::cpu(cx.cpu), vcpu.at.pfn);
     Ok(())
 }
 
@@ -130,7 +130,7 @@ impl ExitCause {
 
 /// The TD exit for a cause outside of the guest's own doing.
 pub(in crate::tdx) fn leave_because<P: Platform>(cx: &Cx<'_, P>, cause: ExitCause) -> Step {
-    if let (ExitCause::MachineCheck, Some(tdvpr)) = (cause, cx.module.guests.on(cx.on)) {
+    if let (ExitCause::MachineCheck, Some(tdvpr)) = (cause, cx.module.guests.on(P::cpu(cx.cpu))) {
         let (_, td) = running(cx, tdvpr)?;
         cx.store16(Object::Tdr, td.tdr, tdr::FATAL, 1);
     }
@@ -139,7 +139,7 @@ pub(in crate::tdx) fn leave_because<P: Platform>(cx: &Cx<'_, P>, cause: ExitCaus
 
 /// The TD exit.
 pub(in crate::tdx) fn leave<P: Platform>(cx: &Cx<'_, P>) -> Step {
-    let Some(tdvpr) = cx.module.guests.leave(cx.on) else {
+    let Some(tdvpr) = cx.module.guests.leave(P::cpu(cx.cpu)) else {
         return fail(StatusName::OperandInvalid, Operand::RAX);
     };
     let (vcpu, td) = running(cx, tdvpr)?;

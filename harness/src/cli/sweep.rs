@@ -1,8 +1,7 @@
 //! `sweep`: all experiments of a plan, and `sweep collect`: their results in one file.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs::File;
-use std::io::{BufWriter, Write};
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
@@ -19,8 +18,8 @@ use crate::exec::{self, Prepared};
 use crate::experiment::{Backend, Experiment};
 use crate::quantity;
 use crate::sweep::{
-    Beside, CollectError, Failure, Form, Job, Options, Parameter, Plan, PlanError, Progress,
-    Report, Shard, Standings, Store, StoreError, Watch, collect, run,
+    BesidePublished, CollectError, Failure, Form, Job, Options, Parameter, Plan, PlanError,
+    Progress, Report, Shard, Standings, Store, StoreError, Watch, collect, run,
 };
 
 /// Arguments of a sweep.
@@ -334,7 +333,7 @@ fn list(jobs: &[Job], shard: Shard) -> Result<Exit, CliError> {
 /// What a merge makes of the results beside the merged file.
 struct Watching<'a> {
     uncertainty: Option<Report>,
-    beside: Option<Beside<'a>>,
+    beside: Option<BesidePublished<'a>>,
     standings: Option<Standings<'a>>,
 }
 
@@ -361,24 +360,16 @@ fn merge(args: &CollectArgs) -> Result<Exit, CliError> {
     let form = form_of(&path)?;
     let uncertainty = plan.uncertainty.as_ref().map(Report::new);
     let standings = plan.standing.as_ref().map(Standings::new);
-    let mut watch = Watching { uncertainty, beside: Beside::new(&plan), standings };
-    let part = path.with_extension(format!("{}.part", std::process::id()));
-    let io = |source| CliError::Io { doing: "write", path: path.display().to_string(), source };
-    let mut file = BufWriter::new(File::create(&part).map_err(io)?);
+    let mut watch = Watching { uncertainty, beside: BesidePublished::new(&plan), standings };
+    let beside = output::Beside::new(&path);
+    let mut file = beside.create()?;
     let merged = collect(&store, &jobs, form, &mut file, &mut watch);
-    let merged = merged.and_then(|merged| {
-        file.flush()?;
-        std::fs::rename(&part, &path)?;
-        Ok(merged)
-    });
-    let merged = merged.map_err(|error| {
-        // What is left of the attempt is of no use to anyone.
-        let _ = std::fs::remove_file(&part);
-        match error {
-            CollectError::Store(error) => CliError::from(error),
-            CollectError::Output(source) => io(source),
-        }
+    let merged = merged.map_err(|error| match error {
+        CollectError::Store(error) => CliError::from(error),
+        CollectError::Output(source) => beside.failed(source),
     })?;
+    file.flush().map_err(|source| beside.failed(source))?;
+    beside.finish()?;
     let rankings: Vec<String> = watch.rankings().iter().map(pamt_reports::text::ranking).collect();
     if !rankings.is_empty() {
         write_and_show(&args.folder.join("uncertainty.md"), &rankings.join("\n"))?;

@@ -20,7 +20,7 @@ pub use collect::{CollectError, Collected, Watch, collect};
 pub use form::Form;
 pub use job::{Job, Shard, ShardError};
 pub use plan::{Axis, Keep, Plan, PlanError, Uncertainty, plan_schema};
-pub use published::{Beside, Published, Row};
+pub use published::{BesidePublished, Published, Row};
 pub use run::{Options, Progress, Summary, run};
 pub use sampling::{Parameter, latin_hypercube};
 pub use standing::{Standing, Standings};

@@ -66,7 +66,7 @@ pub struct Row {
 
 /// Modelled figures of the rows, gathered run by run.
 #[derive(Debug)]
-pub struct Beside<'a> {
+pub struct BesidePublished<'a> {
     published: &'a Published,
     /// Cost of the probe in each draw.
     probes: Vec<f64>,
@@ -80,7 +80,7 @@ struct Figures {
     parts: Vec<(String, f64)>,
 }
 
-impl<'a> Beside<'a> {
+impl<'a> BesidePublished<'a> {
     /// Nothing gathered yet; `None` for a plan without published rows.
     #[must_use]
     pub fn new(plan: &'a Plan) -> Option<Self> {

@@ -326,7 +326,7 @@ rows = [
         job.experiment["memory"] == "small" && job.experiment["set"]["firmware"].is_string()
     };
     assert!(drawn.iter().all(is_drawn));
-    let mut beside = Beside::new(&plan).expect("it has rows");
+    let mut beside = BesidePublished::new(&plan).expect("it has rows");
     for job in &jobs {
         beside.add(job, &fake(job).expect("no unlucky seed"));
     }

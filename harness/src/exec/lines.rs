@@ -75,6 +75,7 @@ fn counts(c: &LineCounters, clock: Clock) -> LineCounts {
 
 fn line(row: &pamt_sim::machine::LineRow, clock: Clock) -> LineRow {
     LineRow {
+        address: None,
         counts: counts(&row.counters, clock),
         false_sharing: Some(row.false_sharing),
         fields: row.offsets.iter().map(field).collect(),

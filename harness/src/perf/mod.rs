@@ -4,7 +4,6 @@
 //! reports is read into the result's cache lines or locks, in the same columns. Where perf is missing, or
 //! the host has no such events, the run goes without it and a note says why.
 
-mod c2c;
 mod contention;
 
 use std::io;
@@ -12,7 +11,11 @@ use std::path::Path;
 use std::process::{Command, Output};
 
 use clap::ValueEnum;
+use pamt_reports::capture::c2c_lines;
 use pamt_reports::schema::Run;
+
+/// Where the lines go that perf c2c saw: their totals, and a row for each that CPUs took from each other.
+const PERF_LINES: &str = "all lines (perf c2c)";
 
 /// What perf looks at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -81,9 +84,15 @@ impl PerfKind {
         let text = [output.stdout, output.stderr].concat();
         let text = String::from_utf8_lossy(&text);
         match self {
-            Self::C2c => {
-                run.result.lines.insert("all lines (perf c2c)".to_owned(), c2c::totals(&text));
-            }
+            Self::C2c => match c2c_lines(&text, Path::new("perf c2c report")) {
+                Ok(all) => {
+                    run.result.lines.insert(PERF_LINES.to_owned(), all);
+                }
+                Err(error) => {
+                    run.result.notes.push(format!("perf c2c: its report is left out: {error}"));
+                    return Ok(());
+                }
+            },
             Self::Lock => run.result.locks.extend(contention::locks(&text)),
         }
         let tool = self.tool();

@@ -5,6 +5,7 @@
 //! not the same. Figures are therefore those that do not grow with the length of a run.
 
 mod c2c;
+mod c2c_report;
 mod lock_stat;
 mod view;
 
@@ -13,6 +14,7 @@ use std::path::{Path, PathBuf};
 use thiserror::Error;
 
 use crate::figure;
+use crate::schema::ObjectRow;
 
 pub use view::beside;
 
@@ -85,7 +87,7 @@ impl Capture {
     pub fn kind_of(text: &str) -> Option<Kind> {
         if text.lines().find(|line| !line.trim().is_empty())?.starts_with("lock_stat version") {
             Some(Kind::LockStat)
-        } else if text.contains(c2c::TITLE) {
+        } else if text.contains(c2c_report::TITLE) {
             Some(Kind::C2c)
         } else {
             None
@@ -107,6 +109,16 @@ impl Capture {
             Err((line, what)) => Err(CaptureError { path, line, what }),
         }
     }
+}
+
+/// The cache lines that the text of `perf c2c report --stdio` tells of, in the simulator's columns; `path`
+/// names it in an error.
+///
+/// # Errors
+/// The first line that is not what such a report has there.
+pub fn c2c_lines(text: &str, path: &Path) -> Result<ObjectRow, CaptureError> {
+    let path = path.to_owned();
+    c2c_report::read(text).map_err(|(line, what)| CaptureError { path, line, what })
 }
 
 fn percent(part: f64, whole: f64) -> Option<f64> {

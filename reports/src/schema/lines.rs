@@ -86,6 +86,9 @@ pub struct ObjectRow {
 /// One cache line.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct LineRow {
+    /// Address in a host's memory, of lines that a host's perf saw.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub address: Option<String>,
     /// The columns.
     #[serde(flatten)]
     pub counts: LineCounts,
@@ -95,11 +98,19 @@ pub struct LineRow {
     /// The Pareto: accesses by field, most HITMs first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub fields: Vec<FieldRow>,
-    /// Line number within the object.
+    /// Line number within the object; its place in perf's table where it has an address.
     pub line: u64,
     /// Home node.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub node: Option<u64>,
+}
+
+impl LineRow {
+    /// What tells it from the lines of all objects.
+    #[must_use]
+    pub fn name(&self, object: &str) -> String {
+        self.address.clone().unwrap_or_else(|| format!("{object}[line {}]", self.line))
+    }
 }
 
 /// Accesses to one field of a line.

@@ -170,9 +170,7 @@ pub(crate) fn hottest(result: &RunResult) -> Vec<(String, LineCounts)> {
         match row.top.as_slice() {
             [] => lines.push((object.clone(), row.counts)),
             [line] if line.counts == row.counts => lines.push((object.clone(), row.counts)),
-            top => {
-                lines.extend(top.iter().map(|l| (format!("{object}[line {}]", l.line), l.counts)))
-            }
+            top => lines.extend(top.iter().map(|l| (l.name(object), l.counts))),
         }
     }
     let heat = |counts: &LineCounts| (counts.total_hitm(), counts.invalidations);

@@ -46,7 +46,8 @@ struct Named<'a> {
 
 impl Named<'_> {
     fn name(&self) -> String {
-        format!("{}[{}]", self.object, self.row.line)
+        let named = || format!("{}[{}]", self.object, self.row.line);
+        self.row.address.clone().unwrap_or_else(named)
     }
 }
 

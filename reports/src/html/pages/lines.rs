@@ -27,10 +27,6 @@ struct Hot<'a> {
 }
 
 impl Hot<'_> {
-    fn name(&self) -> String {
-        format!("{}[line {}]", self.object, self.line.line)
-    }
-
     fn pointer(&self, cell: &Cell<'_>) -> String {
         format!("{}/top/{}", below(cell, "lines", self.object), self.index)
     }
@@ -65,7 +61,7 @@ pub(super) fn section(page: &Page<'_>) -> Option<Section> {
             RowOf {
                 labels: vec![
                     cell.strategy().to_owned(),
-                    hot.name(),
+                    hot.line.name(hot.object),
                     hot.line.node.map(|node| node.to_string()).unwrap_or_default(),
                     if shared { "yes" } else { "" }.to_owned(),
                 ],
@@ -106,7 +102,7 @@ fn pareto(page: &Page<'_>) -> Option<Block> {
     let mut rows = Vec::new();
     for cell in &page.scenario.cells {
         for hot in hottest(cell, PARETO_LINES) {
-            let (name, pointer) = (hot.name(), hot.pointer(cell));
+            let (name, pointer) = (hot.line.name(hot.object), hot.pointer(cell));
             rows.extend(hot.line.fields.iter().enumerate().map(|(at, row)| RowOf {
                 labels: vec![
                     cell.strategy().to_owned(),

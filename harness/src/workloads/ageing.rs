@@ -7,7 +7,7 @@ use pamt_strategies::units::{CpuId, Cycles};
 
 use super::boot::{ALL_FIRMWARE, GUEST, LAUNCH_SOON, NO_PAUSE, OTHERS, RATE};
 use super::life::{Life, WHILE};
-use super::{Progress, Usual, WorkloadInfo};
+use super::{Progress, Usual, WorkloadInfo, threads};
 use crate::host::{Host, HostError, Pace, Vcpu, exponential};
 use crate::params::{Kind, Param, Settings};
 
@@ -65,23 +65,15 @@ pub(super) fn actors<P: Platform>(
     settings: &Settings,
 ) -> Vec<Actor<P>> {
     let length = |build: &P::Build, name| P::clock(build).cycles(settings.duration_ns(name));
-    let ageing = Arc::new(Ageing::<P> {
+    let ageing = Ageing::<P> {
         pace: Pace::new(P::clock(build), settings.count("rate"), length(build, "guest")),
         stay: length(build, "stay"),
         life: Life::new(build, host, settings),
         lives: settings.count("lives"),
-    });
-    host.vcpus()
-        .filter(|(_, index, _)| *index == 0)
-        .map(|(td, _, on)| {
-            let (ageing, progress, id) = (Arc::clone(&ageing), Arc::clone(progress), td.id);
-            progress.enlist();
-            let body = move |cpu: &P::Cpu| {
-                progress.run(cpu, &ageing.life.host, id, || ageing.lives(cpu, id, on));
-            };
-            Actor { cpu: on, name: format!("td{id}/vcpu0"), body: Box::new(body) }
-        })
-        .collect()
+    };
+    threads::threads(host, progress, "vcpu", threads::first, move |cpu, thread| {
+        ageing.lives(cpu, thread.td, thread.on)
+    })
 }
 
 impl<P: Platform> Ageing<P> {

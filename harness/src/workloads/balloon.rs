@@ -5,7 +5,7 @@ use std::sync::Arc;
 use pamt_strategies::platform::{Actor, Platform, Stream};
 use pamt_strategies::units::Cycles;
 
-use super::{Progress, Usual, WorkloadInfo};
+use super::{Progress, Usual, WorkloadInfo, threads};
 use crate::host::{Host, HostError, LARGE_PAGES, Pace, Vcpu, exponential};
 use crate::params::{Kind, Param, Settings};
 
@@ -80,23 +80,14 @@ pub(super) fn actors<P: Platform>(
         piece,
         guest: P::clock(build).cycles(settings.duration_ns("guest")),
     };
-    host.vcpus()
-        .filter(|(_, index, _)| *index == 0)
-        .map(|(td, _, on)| {
-            let (host, progress, id) = (Arc::clone(host), Arc::clone(progress), td.id);
-            progress.enlist();
-            let body = move |cpu: &P::Cpu| {
-                progress.run(cpu, &host, id, || {
-                    let mut vcpu = Vcpu::new(id, on);
-                    let outcome = (0..balloon.rounds)
-                        .try_fold(0, |pages, _| Ok(pages + balloon.round(cpu, &host, &mut vcpu)?));
-                    host.retire(cpu, &mut vcpu);
-                    outcome
-                });
-            };
-            Actor { cpu: on, name: format!("td{id}/balloon"), body: Box::new(body) }
-        })
-        .collect()
+    let of = Arc::clone(host);
+    threads::threads(host, progress, "balloon", threads::first, move |cpu, thread| {
+        let mut vcpu = Vcpu::new(thread.td, thread.on);
+        let outcome = (0..balloon.rounds)
+            .try_fold(0, |pages, _| Ok(pages + balloon.round(cpu, &of, &mut vcpu)?));
+        of.retire(cpu, &mut vcpu);
+        outcome
+    })
 }
 
 impl Balloon {

@@ -16,7 +16,7 @@ use pamt_strategies::platform::{Actor, Platform};
 use pamt_strategies::units::{CpuId, Cycles, PAGE_BYTES};
 
 use super::meeting::Meeting;
-use super::{Progress, Usual, WorkloadInfo};
+use super::{Progress, Usual, WorkloadInfo, threads};
 use crate::host::{Host, HostError, Pace, STRETCH, Vcpu, exponential, stretches};
 use crate::params::{Kind, Param, Settings};
 
@@ -222,17 +222,10 @@ pub(super) fn actors<P: Platform>(
     progress: &Arc<Progress>,
     settings: &Settings,
 ) -> Vec<Actor<P>> {
-    let boot = Arc::new(Boot::<P>::new(build, host, settings));
-    host.vcpus()
-        .map(|(td, index, on)| {
-            let (boot, progress, id) = (Arc::clone(&boot), Arc::clone(progress), td.id);
-            progress.enlist();
-            let body = move |cpu: &P::Cpu| {
-                progress.run(cpu, &boot.host, id, || boot.run(cpu, id, (index, on), 0));
-            };
-            Actor { cpu: on, name: format!("td{id}/vcpu{index}"), body: Box::new(body) }
-        })
-        .collect()
+    let boot = Boot::<P>::new(build, host, settings);
+    threads::threads(host, progress, "vcpu", threads::all, move |cpu, thread| {
+        boot.run(cpu, thread.td, (thread.index, thread.on), 0)
+    })
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@ use pamt_strategies::platform::{Actor, Platform};
 
 use super::boot::{FIRMWARE, GUEST, LAUNCH, OTHERS, PAUSE, RATE};
 use super::life::{Life, WHILE};
-use super::{Progress, Usual, WorkloadInfo};
+use super::{Progress, Usual, WorkloadInfo, threads};
 use crate::host::Host;
 use crate::params::Settings;
 
@@ -29,15 +29,8 @@ pub(super) fn actors<P: Platform>(
     progress: &Arc<Progress>,
     settings: &Settings,
 ) -> Vec<Actor<P>> {
-    let life = Arc::new(Life::<P>::new(build, host, settings));
-    host.vcpus()
-        .map(|(td, index, on)| {
-            let (life, progress, id) = (Arc::clone(&life), Arc::clone(progress), td.id);
-            progress.enlist();
-            let body = move |cpu: &P::Cpu| {
-                progress.run(cpu, &life.host, id, || life.live(cpu, id, (index, on), 0));
-            };
-            Actor { cpu: on, name: format!("td{id}/vcpu{index}"), body: Box::new(body) }
-        })
-        .collect()
+    let life = Life::<P>::new(build, host, settings);
+    threads::threads(host, progress, "vcpu", threads::all, move |cpu, thread| {
+        life.live(cpu, thread.td, (thread.index, thread.on), 0)
+    })
 }

@@ -8,7 +8,7 @@ use pamt_strategies::units::{CpuId, Cycles};
 use super::boot::{ALL_FIRMWARE, GUEST, LAUNCH_SOON, NO_PAUSE, OTHERS, RATE};
 use super::life::{Life, WHILE};
 use super::meeting::Rounds;
-use super::{Progress, Usual, WorkloadInfo};
+use super::{Progress, Usual, WorkloadInfo, threads};
 use crate::host::{Host, HostError};
 use crate::params::{Kind, Param, Settings};
 
@@ -39,17 +39,10 @@ pub(super) fn actors<P: Platform>(
     progress: &Arc<Progress>,
     settings: &Settings,
 ) -> Vec<Actor<P>> {
-    let churn = Arc::new(Churn::<P>::new(build, host, settings));
-    host.vcpus()
-        .map(|(td, index, on)| {
-            let (churn, progress, id) = (Arc::clone(&churn), Arc::clone(progress), td.id);
-            progress.enlist();
-            let body = move |cpu: &P::Cpu| {
-                progress.run(cpu, &churn.life.host, id, || churn.run(cpu, id, (index, on)));
-            };
-            Actor { cpu: on, name: format!("td{id}/vcpu{index}"), body: Box::new(body) }
-        })
-        .collect()
+    let churn = Churn::<P>::new(build, host, settings);
+    threads::threads(host, progress, "vcpu", threads::all, move |cpu, thread| {
+        churn.run(cpu, thread.td, (thread.index, thread.on))
+    })
 }
 
 /// What TDs that come and go share.

@@ -7,6 +7,7 @@ use pamt_strategies::platform::{Actor, Platform};
 
 use super::boot::{ALL_FIRMWARE, Boot, GUEST, LAUNCH_SOON, NO_PAUSE, OTHERS, RATE};
 use super::meeting::Meeting;
+use super::threads::{self, Thread};
 use super::{Progress, Usual, WorkloadInfo};
 use crate::host::{Host, HostError, LARGE_PAGES, Vcpu};
 use crate::params::{Kind, Param, Settings};
@@ -94,28 +95,19 @@ pub(super) fn actors<P: Platform>(
             progressed.prepared(prepared.populate(cpu));
         }),
     );
-    let idle = shared.attackers;
-    host.vcpus()
-        .filter(|(td, index, _)| td.id >= idle || *index == 0)
-        .map(|(td, index, on)| {
-            let (shared, progress, id) = (Arc::clone(&shared), Arc::clone(progress), td.id);
-            progress.enlist();
-            let body = move |cpu: &P::Cpu| {
-                progress.run(cpu, &shared.host, id, || {
-                    let mut vcpu = Vcpu::new(id, on);
-                    if id < shared.attackers {
-                        let outcome = shared.attack(cpu, &mut vcpu);
-                        shared.host.retire(cpu, &mut vcpu);
-                        return outcome;
-                    }
-                    let outcome = shared.boot.run(cpu, id, (index, on), 0);
-                    shared.done.arrive(cpu, 0);
-                    outcome
-                });
-            };
-            Actor { cpu: on, name: format!("td{id}/vcpu{index}"), body: Box::new(body) }
-        })
-        .collect()
+    let attackers = shared.attackers;
+    let takes_part = |thread: Thread| thread.td >= attackers || thread.index == 0;
+    threads::threads(host, progress, "vcpu", takes_part, move |cpu, thread| {
+        if thread.td < attackers {
+            let mut vcpu = Vcpu::new(thread.td, thread.on);
+            let outcome = shared.attack(cpu, &mut vcpu);
+            shared.host.retire(cpu, &mut vcpu);
+            return outcome;
+        }
+        let outcome = shared.boot.run(cpu, thread.td, (thread.index, thread.on), 0);
+        shared.done.arrive(cpu, 0);
+        outcome
+    })
 }
 
 impl<P: Platform> Shared<P> {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use pamt_strategies::platform::{Actor, Platform};
 
 use super::boot::{GUEST, RATE};
-use super::{Progress, Usual, WorkloadInfo};
+use super::{Progress, Usual, WorkloadInfo, threads};
 use crate::host::{Host, Pace, Vcpu, exponential, stretches};
 use crate::params::{Kind, Param, Settings};
 
@@ -50,22 +50,14 @@ pub(super) fn actors<P: Platform>(
     let pace = Pace::new(clock, settings.count("rate"), guest);
     let skew = clock.cycles(settings.duration_ns("skew"));
     let vcpus = u64::from(host.plan.vcpus);
-    host.vcpus()
-        .map(|(td, index, on)| {
-            let (host, progress, id) = (Arc::clone(host), Arc::clone(progress), td.id);
-            progress.enlist();
-            let body = move |cpu: &P::Cpu| {
-                progress.run(cpu, &host, id, || {
-                    P::sleep_until(cpu, P::now(cpu) + exponential::<P>(cpu, skew));
-                    let mut vcpu = Vcpu::new(id, on);
-                    let order = stretches(host.tds[id as usize].pages(), index, vcpus);
-                    let mut pace = pace;
-                    let pages = host.touch(cpu, &mut vcpu, &mut pace, order)?;
-                    host.retire(cpu, &mut vcpu);
-                    Ok(pages)
-                });
-            };
-            Actor { cpu: on, name: format!("td{id}/vcpu{index}"), body: Box::new(body) }
-        })
-        .collect()
+    let of = Arc::clone(host);
+    threads::threads(host, progress, "vcpu", threads::all, move |cpu, thread| {
+        P::sleep_until(cpu, P::now(cpu) + exponential::<P>(cpu, skew));
+        let mut vcpu = Vcpu::new(thread.td, thread.on);
+        let order = stretches(of.tds[thread.td as usize].pages(), thread.index, vcpus);
+        let mut pace = pace;
+        let pages = of.touch(cpu, &mut vcpu, &mut pace, order)?;
+        of.retire(cpu, &mut vcpu);
+        Ok(pages)
+    })
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use pamt_strategies::platform::{Actor, Platform};
 use pamt_strategies::units::Cycles;
 
-use super::Progress;
+use super::{Progress, threads};
 use crate::host::{Host, HostError, Pace, Vcpu};
 use crate::params::{Kind, Param, Settings};
 
@@ -38,22 +38,13 @@ pub(super) fn actors<P: Platform>(
     P::prepare(build, Box::new(move |cpu| progressed.prepared(prepared.create_tds(cpu))));
     let guest = P::clock(build).cycles(settings.duration_ns("guest"));
     let rounds = settings.count("rounds");
-    host.vcpus()
-        .filter(|(_, index, _)| *index == 0)
-        .map(|(td, _, on)| {
-            let (host, progress, id) = (Arc::clone(host), Arc::clone(progress), td.id);
-            progress.enlist();
-            let body = move |cpu: &P::Cpu| {
-                progress.run(cpu, &host, id, || {
-                    let mut vcpu = Vcpu::new(id, on);
-                    let outcome = (0..rounds).try_for_each(|_| flip(cpu, &host, &mut vcpu, guest));
-                    host.retire(cpu, &mut vcpu);
-                    outcome.map(|()| rounds)
-                });
-            };
-            Actor { cpu: on, name: format!("td{id}/vcpu0"), body: Box::new(body) }
-        })
-        .collect()
+    let of = Arc::clone(host);
+    threads::threads(host, progress, "vcpu", threads::first, move |cpu, thread| {
+        let mut vcpu = Vcpu::new(thread.td, thread.on);
+        let outcome = (0..rounds).try_for_each(|_| flip(cpu, &of, &mut vcpu, guest));
+        of.retire(cpu, &mut vcpu);
+        outcome.map(|()| rounds)
+    })
 }
 
 fn flip<P: Platform>(

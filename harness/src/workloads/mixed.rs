@@ -7,6 +7,7 @@ use pamt_strategies::units::CpuId;
 
 use super::boot::{ALL_FIRMWARE, GUEST, LAUNCH_SOON, NO_PAUSE, OTHERS, RATE};
 use super::life::{Life, WHILE};
+use super::threads::{self, Thread};
 use super::{Progress, Usual, WorkloadInfo};
 use crate::host::{Host, HostError, Vcpu};
 use crate::params::{Kind, Param, Settings};
@@ -44,22 +45,12 @@ pub(super) fn actors<P: Platform>(
     progress: &Arc<Progress>,
     settings: &Settings,
 ) -> Vec<Actor<P>> {
-    let life = Arc::new(Life::<P>::new(build, host, settings));
+    let life = Life::<P>::new(build, host, settings);
     let shared = (host.plan.pages_per_td as f64 * settings.fraction("shared")).ceil() as u64;
-    host.vcpus()
-        .map(|(td, index, on)| {
-            let (life, progress, id) = (Arc::clone(&life), Arc::clone(progress), td.id);
-            progress.enlist();
-            let body = move |cpu: &P::Cpu| {
-                progress.run(cpu, &life.host, id, || {
-                    life.live_with(cpu, id, (index, on), 0, || {
-                        share(cpu, &life.host, (id, on), shared)
-                    })
-                });
-            };
-            Actor { cpu: on, name: format!("td{id}/vcpu{index}"), body: Box::new(body) }
-        })
-        .collect()
+    threads::threads(host, progress, "vcpu", threads::all, move |cpu, thread| {
+        let Thread { td, index, on } = thread;
+        life.live_with(cpu, td, (index, on), 0, || share(cpu, &life.host, (td, on), shared))
+    })
 }
 
 /// The guest makes `pages` of its pages shared.

@@ -19,6 +19,7 @@ mod neighbour_regions;
 mod same_region;
 mod split_storm;
 mod teardown;
+mod threads;
 mod trace;
 
 use std::sync::Arc;

@@ -8,6 +8,7 @@ use super::boot::{ALL_FIRMWARE, GUEST, LAUNCH_SOON, NO_PAUSE, OTHERS, RATE};
 use super::churn::{Churn, TIME};
 use super::life::WHILE;
 use super::meeting::Meeting;
+use super::threads::{self, Thread};
 use super::{Progress, Usual, WorkloadInfo};
 use crate::host::{Host, HostError, LARGE_PAGES, Vcpu, exponential};
 use crate::params::{Kind, Param, Settings};
@@ -61,38 +62,29 @@ pub(super) fn actors<P: Platform>(
             progressed.prepared(prepared.create_td(cpu, &storm[0]).and_then(populate));
         }),
     );
-    let churn = Arc::new(Churn::<P>::new(build, host, settings));
-    let gone = Arc::new(Meeting::<P>::new(build, "tds_gone", 1));
+    let churn = Churn::<P>::new(build, host, settings);
+    let gone = Meeting::<P>::new(build, "tds_gone", 1);
     let between = P::clock(build).cycles(settings.duration_ns("between"));
-    let splitting = host.vcpus().filter(|(td, index, _)| td.id != STORM || *index == 0);
-    splitting
-        .map(|(td, index, on)| {
-            let (host, churn, gone) = (Arc::clone(host), Arc::clone(&churn), Arc::clone(&gone));
-            let (progress, id) = (Arc::clone(progress), td.id);
-            progress.enlist();
-            let body = move |cpu: &P::Cpu| {
-                progress.run(cpu, &host, id, || {
-                    if id == STORM {
-                        let mut vcpu = Vcpu::new(id, on);
-                        let others = u64::from(host.plan.tds) - 1;
-                        let over = || others > 0 && gone.arrived(cpu, 0) == others;
-                        let pause = || {
-                            P::sleep_until(cpu, P::now(cpu) + exponential::<P>(cpu, between));
-                        };
-                        let outcome = storm(cpu, &host, &mut vcpu, &over, &pause);
-                        host.retire(cpu, &mut vcpu);
-                        return outcome;
-                    }
-                    let outcome = churn.run(cpu, id, (index, on));
-                    if index == 0 {
-                        gone.arrive(cpu, 0);
-                    }
-                    outcome
-                });
-            };
-            Actor { cpu: on, name: format!("td{id}/vcpu{index}"), body: Box::new(body) }
-        })
-        .collect()
+    let takes_part = |thread: Thread| thread.td != STORM || thread.index == 0;
+    let of = Arc::clone(host);
+    threads::threads(host, progress, "vcpu", takes_part, move |cpu, thread| {
+        if thread.td != STORM {
+            let outcome = churn.run(cpu, thread.td, (thread.index, thread.on));
+            if thread.index == 0 {
+                gone.arrive(cpu, 0);
+            }
+            return outcome;
+        }
+        let mut vcpu = Vcpu::new(thread.td, thread.on);
+        let others = u64::from(of.plan.tds) - 1;
+        let over = || others > 0 && gone.arrived(cpu, 0) == others;
+        let pause = || {
+            P::sleep_until(cpu, P::now(cpu) + exponential::<P>(cpu, between));
+        };
+        let outcome = storm(cpu, &of, &mut vcpu, &over, &pause);
+        of.retire(cpu, &mut vcpu);
+        outcome
+    })
 }
 
 /// Splits everything and joins it again until the others are gone, once if there are none.

@@ -6,6 +6,7 @@ use pamt_strategies::measure::{Observation, Op};
 use pamt_strategies::platform::{Actor, Platform};
 
 use super::meeting::Meeting;
+use super::threads::{self, Thread};
 use super::{Progress, Usual, WorkloadInfo};
 use crate::host::{Host, exponential, share};
 use crate::params::{Kind, Param, Settings};
@@ -63,44 +64,32 @@ pub(super) fn actors<P: Platform>(
     let skew = P::clock(build).cycles(settings.duration_ns("skew"));
     let threads = settings.count("threads").min(u64::from(host.plan.vcpus));
     // Threads of a TD that are done; the first one waits for the others.
-    let joined = Arc::new(Meeting::<P>::new(build, "td_join", host.tds.len()));
-    let mut actors = Vec::new();
-    for (td, thread, on) in host.vcpus().filter(|(_, index, _)| *index < threads) {
-        let (host, progress, joined) =
-            (Arc::clone(host), Arc::clone(progress), Arc::clone(&joined));
-        let id = td.id;
-        progress.enlist();
-        actors.push(Actor {
-            cpu: on,
-            name: format!("td{id}/reclaim{thread}"),
-            body: Box::new(move |cpu: &P::Cpu| {
-                progress.run(cpu, &host, id, || {
-                    P::sleep_until(cpu, P::now(cpu) + exponential::<P>(cpu, skew));
-                    let part = share(&host.tds[id as usize], thread, threads);
-                    let pages = part.end - part.start;
-                    let empty = |part| match runnable {
-                        true => host.remove_guest(cpu, id, part),
-                        false => host.reclaim_guest(cpu, id, part),
-                    };
-                    if thread != 0 {
-                        let outcome = empty(part);
-                        joined.arrive(cpu, id);
-                        return outcome.map(|()| pages);
-                    }
-                    P::observe(cpu, Observation::Begin(Op::TdTeardown));
-                    let mut outcome = empty(part);
-                    joined.wait_for(cpu, id, threads - 1);
-                    if outcome.is_ok() && runnable {
-                        outcome = host.release_keys(cpu, id);
-                    }
-                    if outcome.is_ok() {
-                        outcome = host.reclaim_td(cpu, id);
-                    }
-                    P::observe(cpu, Observation::End(Op::TdTeardown));
-                    outcome.map(|()| pages)
-                });
-            }),
-        });
-    }
-    actors
+    let joined = Meeting::<P>::new(build, "td_join", host.tds.len());
+    let (of, takes_part) = (Arc::clone(host), |thread: Thread| thread.index < threads);
+    threads::threads(host, progress, "reclaim", takes_part, move |cpu, thread| {
+        let Thread { td, index, .. } = thread;
+        P::sleep_until(cpu, P::now(cpu) + exponential::<P>(cpu, skew));
+        let part = share(&of.tds[td as usize], index, threads);
+        let pages = part.end - part.start;
+        let empty = |part| match runnable {
+            true => of.remove_guest(cpu, td, part),
+            false => of.reclaim_guest(cpu, td, part),
+        };
+        if index != 0 {
+            let outcome = empty(part);
+            joined.arrive(cpu, td);
+            return outcome.map(|()| pages);
+        }
+        P::observe(cpu, Observation::Begin(Op::TdTeardown));
+        let mut outcome = empty(part);
+        joined.wait_for(cpu, td, threads - 1);
+        if outcome.is_ok() && runnable {
+            outcome = of.release_keys(cpu, td);
+        }
+        if outcome.is_ok() {
+            outcome = of.reclaim_td(cpu, td);
+        }
+        P::observe(cpu, Observation::End(Op::TdTeardown));
+        outcome.map(|()| pages)
+    })
 }

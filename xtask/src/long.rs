@@ -57,15 +57,13 @@ fn native_pairs() -> Outcome {
     command(&[&ab[..], &lock[..]].concat())
 }
 
-/// Sub-word operations run as loops there: miri has no inline assembly.
+/// Sub-word operations run as loops there: miri has no inline assembly. Each operation takes it some
+/// thousand times as long, so that a few random programs must do.
 fn miri() -> Outcome {
-    let test = ["cargo", "+nightly", "miri", "test", "-q", "-p", "pamt-strategies"];
     // Threads are pinned and topology is read: both are calls of the host.
-    with(
-        "MIRIFLAGS",
-        "-Zmiri-disable-isolation",
-        &[&test[..], &["--test", "native_words"]].concat(),
-    )
+    let settings = ["env", "MIRIFLAGS=-Zmiri-disable-isolation", "PROPTEST_CASES=8"];
+    let test = ["cargo", "+nightly", "miri", "test", "-q", "-p", "pamt-strategies"];
+    command(&[&settings[..], &test[..], &["--test", "native_words"]].concat())
 }
 
 /// The standard library is built anew, so that its locks are seen, too.
@@ -73,11 +71,6 @@ fn thread_sanitiser() -> Outcome {
     let target = "x86_64-unknown-linux-gnu";
     let test = ["cargo", "+nightly", "test", "-q", "-Zbuild-std", "--target", target];
     let what = ["-p", "pamt-strategies", "--test", "native_locks", "--test", "native_strategies"];
-    with("RUSTFLAGS", "-Zsanitizer=thread", &[&test[..], &what[..]].concat())
-}
-
-/// Runs a command with a variable set.
-fn with(variable: &str, value: &str, line: &[&str]) -> Outcome {
-    let setting = format!("{variable}={value}");
-    command(&[&["env", &setting], line].concat())
+    let settings = ["env", "RUSTFLAGS=-Zsanitizer=thread"];
+    command(&[&settings[..], &test[..], &what[..]].concat())
 }

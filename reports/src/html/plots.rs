@@ -24,7 +24,8 @@ impl Plots {
         let svg = chart.svg()?;
         let series = |s: &Series| {
             let rounded = s.points.iter().map(|(x, y)| (rounded(*x), rounded(*y)));
-            let (x, y): (Vec<f64>, Vec<f64>) = rounded.unzip();
+            let short = |(x, y)| (short(x), short(y));
+            let (x, y): (Vec<Value>, Vec<Value>) = rounded.map(short).unzip();
             json!({ "name": s.name, "marked": s.marked, "x": x, "y": y })
         };
         let axis = |axis: &crate::plot::Axis| json!({ "label": axis.label, "log": axis.scale == Scale::Log, "unit": axis.unit.name() });
@@ -43,6 +44,12 @@ impl Plots {
     pub(super) fn json(self) -> String {
         for_script(&crate::schema::sorted(Value::Object(self.data)).to_string())
     }
+}
+
+/// A whole number without its `.0`: that is a sixth of a page's data.
+fn short(number: f64) -> Value {
+    let whole = number as i64;
+    if whole as f64 == number { whole.into() } else { number.into() }
 }
 
 /// JSON that cannot end its script element and holds no line separator that old parsers trip over.

@@ -7,6 +7,8 @@ use crate::html::table::{RowOf, TableView, without_zeroes};
 use crate::scenario::Cell;
 use crate::schema::{LineCounts, LineRow, ObjectRow};
 
+/// Objects shown of each strategy; the result file has all.
+const OBJECTS: usize = 8;
 /// Lines shown of each strategy; the result file has more.
 const LINES: usize = 8;
 /// Lines whose fields are shown.
@@ -51,7 +53,7 @@ pub(super) fn section(page: &Page<'_>) -> Option<Section> {
     let mut objects = Vec::new();
     let mut lines = Vec::new();
     for cell in &page.scenario.cells {
-        for (name, object) in by_heat(cell) {
+        for (name, object) in by_heat(cell).into_iter().take(OBJECTS) {
             let labels = vec![cell.strategy().to_owned(), name.clone()];
             let pointer = below(cell, "lines", name);
             objects.push(RowOf::<LineCounts> { labels, pointer, row: &object.counts, class: "" });
@@ -74,7 +76,10 @@ pub(super) fn section(page: &Page<'_>) -> Option<Section> {
     let (columns, zero) = without_zeroes(LINE, &objects);
     let by_object = TableView::of(
         page.id("objects"),
-        format!("All lines of each named object together.{zero}"),
+        format!(
+            "The eight busiest objects of each strategy, all lines of each together; the result file has the \
+             others.{zero}"
+        ),
         &["strategy", "object"],
         &columns,
         &objects,

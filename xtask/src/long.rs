@@ -61,7 +61,7 @@ fn native_pairs() -> Outcome {
 /// thousand times as long, so that a few random programs must do.
 fn miri() -> Outcome {
     // Threads are pinned and topology is read: both are calls of the host.
-    let settings = ["env", "MIRIFLAGS=-Zmiri-disable-isolation", "PROPTEST_CASES=8"];
+    let settings = ["env", "MIRIFLAGS=-Zmiri-disable-isolation", "PROPTEST_CASES=2"];
     let test = ["cargo", "+nightly", "miri", "test", "-q", "-p", "pamt-strategies"];
     command(&[&settings[..], &test[..], &["--test", "native_words"]].concat())
 }

@@ -172,7 +172,8 @@ fn compare(spec: &str, faults: &[&str]) -> Result<usize, String> {
     };
     ensure!(script.len() == OPERATIONS + 1, "{spec}: {} operations", script.len());
     let seamcalls = rust.iter().filter(|event| event.leaf != 0).count();
-    ensure!(seamcalls > 100, "{spec}: only {seamcalls} SEAMCALLs");
+    // A strategy that parks pairs keeps most of them: some 30 calls are left.
+    ensure!(seamcalls > 20, "{spec}: only {seamcalls} SEAMCALLs");
     for (n, (rust, c)) in rust.iter().zip(&c).enumerate() {
         ensure!(rust == c, "{spec}: event {n} differs: Rust {rust:x?}, C {c:x?}");
     }

@@ -1,13 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The C twin of `parked` (strategies/src/pamt/parked.rs and state_word.rs): the refcount is a state
- * machine, pairs of regions without a page stay for a while, and no lock is taken unless the module
- * says BUSY.
+ * The C twin of `parked` (strategies/src/pamt/parked.rs, state_word.rs and parking.rs): the refcount
+ * word also says whether the region has its pair, pairs of regions without a page stay for a while,
+ * and no lock is taken unless the module says BUSY.
  *
- *   0             absent: no pair
- *   1 .. 2^29-1   pages in use
- *   PARKED        a pair, no page in use
+ *   bits 0 to 28  pages; without a pair, they wait for it
+ *   PRESENT       the pair is in place; with no page, the region is parked
  *   TRANSIT       one CPU is in PAMT.ADD or PAMT.REMOVE for this region; all others wait
+ *
+ * A get adds its page first and looks then: if the pair was there, it stays, because only a count of 0
+ * lets it go. So a get of a region with its pair is one RMW, and so is a put that is not the last.
  *
  * Each ADD and REMOVE holds the read side of its node's lock; one that met BUSY is done once more
  * under the write side of all nodes, when no other is under way. A worker's ring stands for its CPU's.
@@ -77,10 +79,11 @@ static u64 guarded(struct worker *w, struct call *call)
 
 /* ---- the state machine ---- */
 
-static bool enter_transit(atomic_t *state, int from)
+/* Pages stay counted. Preemption is off until leave_transit(). */
+static bool enter_transit(atomic_t *state, int *seen)
 {
 	preempt_disable();
-	if (atomic_cmpxchg(state, from, STATE_TRANSIT) == from)
+	if (atomic_try_cmpxchg(state, seen, (*seen & STATE_COUNT) | STATE_TRANSIT))
 		return true;
 	preempt_enable();
 	return false;
@@ -88,25 +91,13 @@ static bool enter_transit(atomic_t *state, int from)
 
 static void leave_transit(atomic_t *state, int to)
 {
-	atomic_set_release(state, to);
+	atomic_add_return_release(to - STATE_TRANSIT, state);
 	preempt_enable();
 }
 
-/* False if the region is absent. */
-static bool count_up(atomic_t *state)
+static int wait_for_transit(atomic_t *state)
 {
-	int old = atomic_read(state);
-
-	for (;;) {
-		if (!old)
-			return false;
-		if (old == STATE_TRANSIT) {
-			cpu_relax();
-			old = atomic_read(state);
-		} else if (atomic_try_cmpxchg(state, &old, old == STATE_PARKED ? 1 : old + 1)) {
-			return true;
-		}
-	}
+	return atomic_cond_read_acquire(state, !(VAL & STATE_TRANSIT));
 }
 
 static int add(struct worker *w, u32 region, u32 *pair)
@@ -114,7 +105,7 @@ static int add(struct worker *w, u32 region, u32 *pair)
 	struct call call = { .region = region, .pair = *pair, .add = true };
 	u64 status = guarded(w, &call);
 
-	leave_transit(&w->t->refcounts[region], status ? 0 : 1);
+	leave_transit(&w->t->refcounts[region], status ? 0 : STATE_PRESENT);
 	if (status) {
 		w->result->last_error = status;
 		return -EIO;
@@ -123,19 +114,24 @@ static int add(struct worker *w, u32 region, u32 *pair)
 	return 0;
 }
 
-int pamt_hw_parked_get(struct worker *w, u32 region)
+/* The page is counted, but `word` had no pair. */
+static int get_slow(struct worker *w, u32 region, int word)
 {
 	atomic_t *state = &w->t->refcounts[region];
 	u32 pair = NO_PAIR;
 	int error = 0;
 
-	while (!count_up(state)) {
+	while (!(word & STATE_PRESENT)) {
+		if (word & STATE_TRANSIT) {
+			word = wait_for_transit(state);
+			continue;
+		}
 		/* The pair comes first: nothing may sleep in transit. */
 		if (pair == NO_PAIR)
 			pair = pamt_hw_pair_take(w);
 		if (pair == NO_PAIR)
 			return -ENOMEM;
-		if (enter_transit(state, 0)) {
+		if (enter_transit(state, &word)) {
 			error = add(w, region, &pair);
 			break;
 		}
@@ -145,27 +141,53 @@ int pamt_hw_parked_get(struct worker *w, u32 region)
 	return error;
 }
 
-/* In transit: gives the pair back; what the module keeps stays parked. */
-static int remove(struct worker *w, u32 region)
+int pamt_hw_parked_get(struct worker *w, u32 region)
 {
-	struct call call = { .region = region };
-	u64 status = guarded(w, &call);
+	int word = atomic_inc_return(&w->t->refcounts[region]);
+	int error;
 
-	leave_transit(&w->t->refcounts[region], status ? STATE_PARKED : 0);
+	if (word & STATE_PRESENT)
+		return 0;
+	error = get_slow(w, region, word);
+	if (error)
+		pamt_hw_parked_put(w, region);
+	return error;
+}
+
+/* Removes the pair of a region that is parked, unless somebody has come back. */
+static int remove_parked(struct worker *w, u32 region)
+{
+	atomic_t *state = &w->t->refcounts[region];
+	struct call call = { .region = region };
+	int parked = STATE_PRESENT;
+	u64 status;
+
+	if (!enter_transit(state, &parked))
+		return 0;
+	status = guarded(w, &call);
+	leave_transit(state, status ? STATE_PRESENT : 0);
 	if (call.pair == NO_PAIR)
 		return -EIO;
 	pamt_hw_pair_give(w, call.pair);
 	return 0;
 }
 
-/* Removes the pair of a region if it is parked. */
+/* Leaves the line of a region that is not parked where it is. */
 static int evict(struct worker *w, u32 region)
 {
-	atomic_t *state = &w->t->refcounts[region];
-
-	if (atomic_read(state) != STATE_PARKED || !enter_transit(state, STATE_PARKED))
+	if (atomic_read(&w->t->refcounts[region]) != STATE_PRESENT)
 		return 0;
-	return remove(w, region);
+	return remove_parked(w, region);
+}
+
+static bool is_in_ring(const struct worker *w, u32 region)
+{
+	u32 i;
+
+	for (i = 0; i < w->t->park; i++)
+		if (w->ring[i] == region + 1)
+			return true;
+	return false;
 }
 
 /* A parked region enters the ring; the one that has been there longest must go. */
@@ -174,6 +196,8 @@ static void park(struct worker *w, u32 region)
 	u32 *slot = &w->ring[w->cursor];
 	u32 oldest = *slot;
 
+	if (is_in_ring(w, region))
+		return;
 	w->cursor = (w->cursor + 1) % w->t->park;
 	*slot = region + 1;
 	if (oldest)
@@ -184,22 +208,20 @@ static void park(struct worker *w, u32 region)
 int pamt_hw_parked_put(struct worker *w, u32 region)
 {
 	atomic_t *state = &w->t->refcounts[region];
-	int old = atomic_read(state);
+	int word = atomic_dec_return(state);
 
-	while (old > 0 && old < STATE_PARKED) {
-		if (old == 1 && !w->t->park) {
-			if (enter_transit(state, 1)) {
-				remove(w, region);
-				return 0;
-			}
-			old = atomic_read(state);
-		} else if (atomic_try_cmpxchg(state, &old, old == 1 ? STATE_PARKED : old - 1)) {
-			if (old == 1)
-				park(w, region);
-			return 0;
-		}
+	/* A count of 0 has borrowed from the flags. */
+	if (((word + 1) & STATE_COUNT) == 0) {
+		atomic_inc(state);
+		return -EINVAL;
 	}
-	return -EINVAL;
+	if (word != STATE_PRESENT)
+		return 0;
+	if (w->t->park)
+		park(w, region);
+	else
+		remove_parked(w, region);
+	return 0;
 }
 
 /* Nobody else works on the twin any more. Fails if the module keeps a pair. */

@@ -3,9 +3,9 @@
  * The C twins: tdx_pamt_get() and tdx_pamt_put() under each locking strategy, on the kernel's own
  * spinlock_t (qspinlock), bit spinlock and atomic_t. The protocols are those of the Dynamic PAMT
  * series: `simple` is v6 05/11, `global` v6 06/11; `striped` and `per-2m` are `global` with finer
- * locks, as strategies/src/pamt/counted.rs has them (`parked` is in parked.c): a SEAMCALL that meets BUSY is done again, and
- * with PAMT_HW_COVER an ADD also holds the locks of the regions that hold its backing pages, because
- * PAMT.ADD locks those regions' 2M entries, too.
+ * locks, as strategies/src/pamt/counted.rs has them (`parked` is in parked.c): a SEAMCALL that meets
+ * BUSY is done again, and with PAMT_HW_COVER an ADD also holds the locks of the regions that hold its
+ * backing pages, because PAMT.ADD locks those regions' 2M entries, too.
  *
  * What the module refuses ends as in the series: a get fails with EIO and gives its pair back; a put
  * keeps the pair and leaves the refcount at 1.
@@ -18,9 +18,6 @@
 
 #include "compat.h"
 #include "twins.h"
-
-/* Bits of a refcount that count; above are the states of `parked` and the lock bit of `per-2m`. */
-#define COUNT_MASK	(STATE_PARKED - 1)
 
 /* ---- SEAMCALLs, under the lock, again while they meet BUSY ---- */
 
@@ -61,7 +58,7 @@ static u32 remove_pair(struct worker *w, u32 region)
 
 int pamt_hw_refcount(const struct twin *t, u32 region)
 {
-	return atomic_read(&t->refcounts[region]) & COUNT_MASK;
+	return atomic_read(&t->refcounts[region]) & STATE_COUNT;
 }
 
 /* atomic_add_unless(), apart from the lock bit. */
@@ -70,7 +67,7 @@ static bool add_unless(atomic_t *refcount, int add, int unless)
 	int old = atomic_read(refcount);
 
 	do {
-		if ((old & COUNT_MASK) == unless)
+		if ((old & STATE_COUNT) == unless)
 			return false;
 	} while (!atomic_try_cmpxchg(refcount, &old, old + add));
 	return true;
@@ -221,7 +218,7 @@ static int counted_put(struct worker *w, u32 region)
 	if (add_unless(&t->refcounts[region], -1, 1))
 		return 0;
 	lock_one(t, index, 0);
-	if ((atomic_dec_return(&t->refcounts[region]) & COUNT_MASK) != 0) {
+	if ((atomic_dec_return(&t->refcounts[region]) & STATE_COUNT) != 0) {
 		unlock_one(t, index);
 		return 0;
 	}

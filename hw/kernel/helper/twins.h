@@ -12,8 +12,9 @@
 #define STASH_PAIRS	16
 #define PAIRS_PER_REGION (PAGES_PER_REGION / 2)
 
-/* What a refcount may be besides a count, under `parked`: see there. */
-#define STATE_PARKED	(1 << 29)
+/* A refcount's bits that count; above are the flags of `parked` (see there) and the lock bit of `per-2m`. */
+#define STATE_COUNT	(STATE_PRESENT - 1)
+#define STATE_PRESENT	(1 << 29)
 #define STATE_TRANSIT	(1 << 30)
 
 /* Free page pairs: pair p is pages 2p and 2p+1 of the backing regions, counted through. */

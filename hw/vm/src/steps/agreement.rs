@@ -105,7 +105,8 @@ fn operate(cpu: &NativeCpu, strategy: &dyn Strategy<Native>, traced: &Traced, pa
     let region = Region((random >> 8) as u32 % REGIONS);
     let pfn = Pfn(region.first_pfn().0 + (random >> 40) % 512);
     let count = || strategy.peek_refcount(cpu, region).unwrap_or(0);
-    let get = random & 1 == 0 || count() == 0;
+    // More puts than gets: counts are at 0 often, so that a strategy that parks pairs moves them, too.
+    let get = random & 7 < 3 || count() == 0;
     let outcome =
         if get { strategy.get(cpu, &env, pfn, None) } else { strategy.put(cpu, &env, pfn) };
     traced.note(0, region, errno(outcome), count() as u32);
@@ -172,8 +173,7 @@ fn compare(spec: &str, faults: &[&str]) -> Result<usize, String> {
     };
     ensure!(script.len() == OPERATIONS + 1, "{spec}: {} operations", script.len());
     let seamcalls = rust.iter().filter(|event| event.leaf != 0).count();
-    // A strategy that parks pairs keeps most of them: some 30 calls are left.
-    ensure!(seamcalls > 20, "{spec}: only {seamcalls} SEAMCALLs");
+    ensure!(seamcalls > 100, "{spec}: only {seamcalls} SEAMCALLs");
     for (n, (rust, c)) in rust.iter().zip(&c).enumerate() {
         ensure!(rust == c, "{spec}: event {n} differs: Rust {rust:x?}, C {c:x?}");
     }

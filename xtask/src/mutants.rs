@@ -29,6 +29,7 @@ struct Mutant {
 
 const COUNTED: &str = "strategies/src/pamt/counted.rs";
 const SIMPLE: &str = "strategies/src/pamt/simple.rs";
+const THREE_REGION: &str = "strategies/src/pamt/three_region.rs";
 const STATE_WORD: &str = "strategies/src/pamt/state_word.rs";
 
 const MUTANTS: &[Mutant] = &[
@@ -80,17 +81,17 @@ const MUTANTS: &[Mutant] = &[
     },
     Mutant {
         what: "several locks are not taken in order",
-        file: COUNTED,
-        find: "            wanted.sort_unstable();",
+        file: THREE_REGION,
+        find: "        wanted.sort_unstable();",
         replace: "",
         strategy: "three-region",
         scope: "4k",
     },
     Mutant {
         what: "the regions of the backing pages are not locked",
-        file: COUNTED,
-        find: "        if self.cover_all {",
-        replace: "        if false {",
+        file: THREE_REGION,
+        find: "            if n > 0 && wanted[n] == wanted[n - 1] {",
+        replace: "            if wanted[n] != region || n > 0 && wanted[n] == wanted[n - 1] {",
         strategy: "three-region",
         scope: "4k",
     },

@@ -11,6 +11,8 @@ use crate::machine_fit::ProfileText;
 
 /// No kept line is left beyond this share in the model.
 const KEEP_MOST: f64 = 0.7;
+/// A line on which isolated additions take longer than this beyond adjacent ones is idle between them.
+const ISOLATED_MOST: f64 = 0.3;
 
 /// What stands above a calibrated profile.
 const COMMENT: &str = "Written by `pamt-bench calibrate`. Ranges are from the least to the 90 % window. What is not given here\n\
@@ -238,10 +240,23 @@ impl Values<'_> {
         if n > 2 {
             let source = format!("{n} CPUs add to one line, time over additions");
             self.measured("rmw_occupancy_ns", most.adjacent.map(|ns| ns.max(0.5)), &source);
+            self.isolated(most);
         } else {
             let floor = most.adjacent.map(|ns| ns.max(lock).max(0.5));
             let source = "two CPUs do not saturate a line: what an addition took them together, up to the base's";
             self.between("rmw_occupancy_ns", "coherence.rmw_occupancy_ns", floor, source);
+        }
+    }
+
+    /// Only of a line that is saturated by isolated additions, too: else their pauses would count.
+    fn isolated(&mut self, most: &Contended) {
+        let extra = most.isolated.median / most.adjacent.median - 1.0;
+        if (0.0..=ISOLATED_MOST).contains(&extra) {
+            let source = format!(
+                "{} CPUs add to one line: isolated additions over adjacent ones",
+                most.cpus
+            );
+            self.text.value("isolated_extra", extra, "kind = \"measured\"", &source);
         }
     }
 

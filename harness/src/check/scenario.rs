@@ -1,5 +1,7 @@
 //! What the CPUs of a check do: small programs over two or three regions.
 
+use pamt_strategies::measure::ViolationKind;
+
 /// Region of the programs' pages.
 pub const A: u32 = 1;
 /// The other one.
@@ -60,10 +62,22 @@ pub enum Fault {
     None,
     /// A PAMT.ADD fails: one get may fail.
     Add,
-    /// A PAMT.REMOVE fails: one put may fail, and one pair may stay.
+    /// A PAMT.REMOVE fails: one put may fail, and if it does, one pair may stay.
     Remove,
     /// No memory for a pair: one get may fail.
     Memory,
+}
+
+impl Fault {
+    /// What may fail for it, once.
+    #[must_use]
+    pub fn excuses(self) -> Option<ViolationKind> {
+        match self {
+            Self::None => None,
+            Self::Add | Self::Memory => Some(ViolationKind::GetFailed),
+            Self::Remove => Some(ViolationKind::PutFailed),
+        }
+    }
 }
 
 /// A scenario.

@@ -106,6 +106,7 @@ pub fn fit(rows: &[PublishedRow], request: &FitRequest) -> Result<String, FitErr
         of_base("coherence.shared_occupancy_ns")? / of_base("coherence.rmw_occupancy_ns")?;
     let mut fitted = Fitted {
         occupancy_ns,
+        isolated_ns: occupancy_ns * (1.0 + of_base("coherence.isolated_extra")?),
         shared_ns: occupancy_ns * shared_share,
         lock_cycles: ((counter_alone - swap_alone) * base.clock().ghz()).round().max(1.0),
         hold_ns: 0.0,

@@ -12,6 +12,8 @@ const COMMENT: &str = "Written by `pamt-bench machine fit`. Kinds of values: fit
 pub(super) struct Fitted {
     pub(super) occupancy_ns: f64,
     pub(super) lock_cycles: f64,
+    /// Base's extra included.
+    pub(super) isolated_ns: f64,
     pub(super) shared_ns: f64,
     pub(super) hold_ns: f64,
     pub(super) loop_ns: f64,
@@ -75,11 +77,11 @@ pub(super) fn text(fitted: &Fitted, request: &FitRequest) -> String {
     text.value(
         "shared_occupancy_ns",
         fitted.shared_ns,
-        // Between a pipelined cache slice and what a LOCK operation takes.
+        // Between a pipelined cache slice and what an isolated LOCK operation takes.
         &format!(
             "range = [{:.2}, {:.2}], kind = \"derived\"",
             fitted.shared_ns / 5.0,
-            fitted.occupancy_ns
+            fitted.isolated_ns
         ),
         &format!("{base}'s, in the proportion of rmw_occupancy_ns"),
     );

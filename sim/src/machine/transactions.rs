@@ -86,9 +86,16 @@ impl Coherence {
         if r.now < leaving.ready_at || late || done >= leaving.departs {
             return None;
         }
-        leaving.line = u64::MAX;
+        (leaving.free_at, leaving.departs) = (done, done);
         self.count(index, r, Met::L1);
         Some(Served::hit(done))
+    }
+
+    /// The CPU has just lost the line that it asks for.
+    #[inline]
+    fn asks_at_once(&self, r: &Request) -> bool {
+        let leaving = self.in_flight.leaving(r.a.cpu);
+        leaving.line == line_of(r.a.addr) && r.now < leaving.free_at + self.costs.at_once
     }
 
     /// The line comes from the core that owns it: another one, or this one before it has it. The last
@@ -102,11 +109,14 @@ impl Coherence {
         let cores = self.fills.len();
         self.handed[r.a.object as usize].count(owner, r.a.core, cores);
         let distance = self.map.distance(owner, r.a.core);
-        let transfer = if r.want == Want::Load {
+        let mut transfer = if r.want == Want::Load {
             self.fetch_from_owner(index, r, distance)
         } else {
             self.take_from_owner(index, r, distance)
         };
+        if r.want != Want::Load && self.asks_at_once(r) {
+            transfer.occupancy -= self.costs.adjacent_saving;
+        }
         let mut start = (r.now + transfer.inbound).max(busy_until);
         let remote = distance >= Distance::Near;
         if !remote {

@@ -268,8 +268,11 @@ impl Lines {
             self.note(a, want, Met::L1, 0, 0, 0);
             return Served { done, lost: None };
         }
-        let (transfer, met) =
+        let (mut transfer, met) =
             if write { self.take(memory, a, &before) } else { self.fetch(memory, a, &before) };
+        if write && before.owner.is_some() && self.asks_at_once(a, now) {
+            transfer.occupancy -= self.costs.adjacent_saving;
+        }
         let stamp = self.fill(a.core);
         let arrival = now + transfer.inbound;
         let mut start = arrival.max(before.busy_until);
@@ -323,8 +326,15 @@ impl Lines {
         if !here || late || done >= leaving.departs {
             return None;
         }
-        self.leaving.remove(&a.cpu.0);
+        let leaving = self.leaving.get_mut(&a.cpu.0)?;
+        (leaving.free_at, leaving.departs) = (done, done);
         Some(done)
+    }
+
+    /// The CPU lost this line last, and it could not have gone and come back since.
+    fn asks_at_once(&self, a: Access, now: u64) -> bool {
+        let lost = self.leaving.get(&a.cpu.0).filter(|lost| lost.line == line_of(a.addr));
+        lost.is_some_and(|lost| now < lost.free_at + self.costs.at_once)
     }
 
     fn hit(&mut self, a: Access, now: u64, want: Want, owned: bool, not_before: u64) -> Served {

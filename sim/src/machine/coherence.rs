@@ -15,10 +15,11 @@ use super::access::line_of;
 use super::costs::{Costs, Transfer};
 use super::handed::HandedBook;
 use super::in_flight::InFlight;
-use super::line::{LineState, LineWord, NO_RECORD, NONE, Record, Records};
+use super::line::{LineState, LineWord, NO_RECORD, NONE};
 use super::map::Map;
 use super::memory::Memory;
 use super::moves::Move;
+use super::record::{Record, Records};
 use super::tally::{Met, ObjectStats};
 use super::topology::{Distance, Topology};
 
@@ -99,7 +100,7 @@ impl Coherence {
         let cpus = topology.cpus();
         Self {
             memory: Memory::default(),
-            records: Records::new(topology.cores()),
+            records: Records::default(),
             cold: Vec::new(),
             handed: Vec::new(),
             map: Map::new(&topology),
@@ -122,7 +123,7 @@ impl Coherence {
 
     /// Performs an access. The line's state is that of its last transaction, served or still queued.
     #[inline(always)]
-    pub(super) fn access(&mut self, r: &Request) -> Served {
+    pub(super) fn access(&mut self, r: Request) -> Served {
         if self.moves.is_some() {
             return self.access_traced(r);
         }
@@ -135,20 +136,20 @@ impl Coherence {
 
     /// An access to a line without a record.
     #[inline(never)]
-    pub(super) fn access_cold(&mut self, word: LineWord, r: &Request) -> Served {
+    pub(super) fn access_cold(&mut self, word: LineWord, r: Request) -> Served {
         let served = match word.state() {
             LineState::Record(index) => self.access_record(index, r),
             LineState::Memory => {
                 let (transfer, met) = self.memory_transfer(word, r.a);
-                self.cold_miss(word, r, transfer, met)
+                self.cold_miss(word, &r, transfer, met)
             }
             LineState::Owned { core, dirty, stamp } => {
                 let age = self.fills[usize::from(core)] - stamp;
                 if age >= self.costs.l2_lines {
                     let (transfer, met) = self.cold_victim(word, r.a, core, age);
-                    self.cold_miss(word, r, transfer, met)
+                    self.cold_miss(word, &r, transfer, met)
                 } else if core == r.a.core {
-                    self.cold_hit(word, r, dirty, age)
+                    self.cold_hit(word, &r, dirty, age)
                 } else {
                     let index = self.promote(r.a);
                     self.access_record(index, r)
@@ -274,9 +275,8 @@ impl Coherence {
         let word = home.map_or(word, |node| word.rehomed(node.0));
         if let LineState::Record(index) = word.state() {
             *self.memory.line(addr) = word.0;
-            self.records.clear_sharers(index);
             let record = self.records.get_mut(index);
-            (record.owner, record.dirty, record.llcs) = (NONE, false, 0);
+            record.own(NONE, false);
             return (record.waiters != NONE).then_some(index);
         }
         *self.memory.line(addr) = word.with(LineState::Memory).0;
@@ -287,9 +287,7 @@ impl Coherence {
     pub(super) fn take_silently(&mut self, a: Access) {
         let word = LineWord(self.memory.line_word(a.addr));
         if let LineState::Record(index) = word.state() {
-            self.records.clear_sharers(index);
-            let record = self.records.get_mut(index);
-            (record.owner, record.dirty, record.llcs) = (a.core, true, 0);
+            self.records.get_mut(index).own(a.core, true);
         } else {
             self.own_cold(word, a, Want::Store);
         }
@@ -311,7 +309,7 @@ impl Coherence {
     /// not before that was taken from it.
     pub(super) fn lost_at(&self, record: u32, core: u16) -> Option<u64> {
         let line = self.records.get(record);
-        let has = line.owner == core || self.records.shares(record, core);
+        let has = line.owner == core || line.shares(core);
         (!has).then_some(line.lost_at)
     }
 

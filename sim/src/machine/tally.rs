@@ -28,6 +28,19 @@ pub(super) enum Met {
     Memory,
 }
 
+impl Met {
+    /// The only copy in another core, or a clean one beside others.
+    #[inline]
+    pub(super) fn of_copy(dirty: bool, remote: bool) -> Self {
+        match (dirty, remote) {
+            (false, false) => Self::CleanLocal,
+            (false, true) => Self::CleanRemote,
+            (true, false) => Self::DirtyLocal,
+            (true, true) => Self::DirtyRemote,
+        }
+    }
+}
+
 const ALL_MET: [Met; 9] = [
     Met::L1,
     Met::L2,
@@ -179,10 +192,9 @@ impl LineStats {
             Some(row) => usize::from(row) * stride,
             None => self.add_row(offset, stride),
         };
-        let row = &mut self.rows[row..row + stride];
-        row[kind(want, met)] += 1;
+        self.rows[row + kind(want, met)] += 1;
         let users = if want == Want::Load { KINDS } else { KINDS + words };
-        row[users + usize::from(cpu / 64)] |= 1 << (cpu % 64);
+        self.rows[row + users + usize::from(cpu / 64)] |= 1 << (cpu % 64);
     }
 
     /// Adds the row of an offset; returns where it begins.

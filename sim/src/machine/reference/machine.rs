@@ -8,7 +8,7 @@ use pamt_strategies::units::{CpuId, Cycles};
 
 use super::super::access::STORE_BUFFER;
 use super::super::coherence::{Access, Want};
-use super::super::engine::At;
+use super::super::cpu::At;
 use super::super::memory::Memory;
 use super::super::queue;
 use super::super::seeds;

@@ -5,10 +5,6 @@
 //! before it sees what they leave. Between the two the CPU waits for its turn a second time. A plain
 //! store waits in the CPU's store buffer instead: stores take effect in program order, the CPU's own
 //! loads see them at once (forwarding), LOCK operations wait until the buffer is empty.
-//!
-//! The buffer holds many stores, not one: lockhammer's queued_spinlock hands over in 102 ns at 1000/0,
-//! which is one upgrade and one fetch (54 and 47 ns on that generation). A waiter that had to stall on
-//! each of its own stores (the locked byte, then the next waiter's node) would need half as much again.
 
 use pamt_strategies::units::{CpuId, LINE_BYTES};
 
@@ -16,31 +12,8 @@ use super::coherence::{Access, Request, Want};
 use super::cpu::At;
 use super::engine::Machine;
 use super::line::{LineWord, NO_RECORD};
+use super::store_buffer::{Forward, PendingStore};
 use super::tally::Met;
-
-/// Stores that a core buffers (56 on Skylake, 112 on Golden Cove: Intel Optimization Manual); beyond
-/// them a store waits for the oldest one.
-pub(super) const STORE_BUFFER: usize = 56;
-
-/// A store in its CPU's buffer.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct PendingStore {
-    addr: u64,
-    bytes: u16,
-    value: u64,
-    /// When it takes effect.
-    pub(super) done: u64,
-}
-
-/// What a CPU's own store buffer has for a load.
-enum Forward {
-    /// Nothing.
-    Nothing,
-    /// The loaded bytes.
-    Value(u64),
-    /// A part of them: the load waits until this time.
-    Part(u64),
-}
 
 impl Machine {
     #[inline]
@@ -49,7 +22,7 @@ impl Machine {
     }
 
     /// A value of a line has changed at `now`: makes those look again whom no transaction has told.
-    #[inline]
+    #[inline(always)]
     fn changed(&mut self, line: LineWord, now: u64) {
         if let Some(record) = self.coherence.left_waiting(line) {
             self.wake(record, now, None);
@@ -71,7 +44,7 @@ impl Machine {
     #[inline(never)]
     fn issue_load(&mut self, cpu: CpuId, at: &At, now: u64) -> u64 {
         if !self.cpu(cpu).stores.is_empty() {
-            match self.forward(cpu, at) {
+            match self.cpu(cpu).stores.forward(at) {
                 Forward::Value(_) => return now,
                 Forward::Part(done) => return now.max(done),
                 Forward::Nothing => {}
@@ -122,28 +95,11 @@ impl Machine {
     #[inline]
     pub(super) fn visible(&self, cpu: CpuId, at: &At) -> u64 {
         if !self.cpu(cpu).stores.is_empty()
-            && let Forward::Value(value) = self.forward(cpu, at)
+            && let Forward::Value(value) = self.cpu(cpu).stores.forward(at)
         {
             return value;
         }
         self.coherence.memory.read(at.addr, at.bytes.into())
-    }
-
-    /// What the store buffer of a CPU has for a load: of its stores to the word, the last one counts.
-    fn forward(&self, cpu: CpuId, at: &At) -> Forward {
-        let end = at.addr + u64::from(at.bytes);
-        for store in self.cpu(cpu).stores.iter().rev() {
-            let store_end = store.addr + u64::from(store.bytes);
-            if store.addr >= end || store_end <= at.addr {
-                continue;
-            }
-            if store.addr > at.addr || store_end < end {
-                return Forward::Part(store.done);
-            }
-            let mask = u64::MAX >> (64 - 8 * at.bytes);
-            return Forward::Value(store.value >> (8 * (at.addr - store.addr)) & mask);
-        }
-        Forward::Nothing
     }
 
     /// Stores a word.
@@ -167,7 +123,7 @@ impl Machine {
             return;
         }
         state.store_done = done;
-        state.stores.push_back(PendingStore { addr: at.addr, bytes: at.bytes, value, done });
+        state.stores.push(PendingStore { at: *at, value, done });
         if first {
             self.queue.push(self.drain_key(cpu, done));
         }
@@ -175,10 +131,8 @@ impl Machine {
 
     /// The oldest buffered store of a CPU takes effect; returns the key of the next.
     pub(super) fn drain(&mut self, cpu: CpuId, now: u64) -> Option<u64> {
-        let state = self.cpu_mut(cpu);
-        let store = state.stores.pop_front()?;
-        let next = state.stores.front().map(|store| store.done);
-        let line = self.coherence.memory.write(store.addr, store.bytes.into(), store.value);
+        let (PendingStore { at, value, .. }, next) = self.cpu_mut(cpu).stores.pop()?;
+        let line = self.coherence.memory.write(at.addr, at.bytes.into(), value);
         self.changed(line, now);
         next.map(|next| self.drain_key(cpu, next))
     }

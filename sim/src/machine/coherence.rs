@@ -140,13 +140,13 @@ impl Coherence {
         let served = match word.state() {
             LineState::Record(index) => self.access_record(index, r),
             LineState::Memory => {
-                let (transfer, met) = self.memory_transfer(word, r.a);
+                let (transfer, met) = self.memory_transfer(r.a);
                 self.cold_miss(word, &r, transfer, met)
             }
             LineState::Owned { core, dirty, stamp } => {
                 let age = self.fills[usize::from(core)] - stamp;
                 if age >= self.costs.l2_lines {
-                    let (transfer, met) = self.cold_victim(word, r.a, core, age);
+                    let (transfer, met) = self.cold_victim(r.a, core, age);
                     self.cold_miss(word, &r, transfer, met)
                 } else if core == r.a.core {
                     self.cold_hit(word, &r, dirty, age)
@@ -189,11 +189,11 @@ impl Coherence {
     }
 
     /// The line has fallen out of its core's caches: it comes from the last-level cache or from memory.
-    fn cold_victim(&mut self, word: LineWord, a: Access, core: u16, age: u64) -> (Transfer, Met) {
+    fn cold_victim(&mut self, a: Access, core: u16, age: u64) -> (Transfer, Met) {
         if age < self.llc_reach {
             (self.llc_transfer(self.map.distance(core, a.core)), Met::Llc)
         } else {
-            self.memory_transfer(word, a)
+            self.memory_transfer(a)
         }
     }
 
@@ -204,25 +204,10 @@ impl Coherence {
         }
     }
 
-    /// Socket that homes the line.
-    pub(super) fn home_socket(&self, a: Access) -> u16 {
-        let word = LineWord(self.memory.line_word(a.addr));
-        self.map.socket_of_node(self.home(word, a))
-    }
-
-    fn home(&self, word: LineWord, a: Access) -> NodeId {
-        match word.home() {
-            Some(node) => NodeId(node),
-            None => {
-                let (nodes, by_cpu) = (self.map.nodes(), self.map.node_of_cpu());
-                self.memory.home(a.object, a.addr, nodes, by_cpu)
-            }
-        }
-    }
-
     /// A fetch from the line's home memory; counts it.
-    pub(super) fn memory_transfer(&mut self, word: LineWord, a: Access) -> (Transfer, Met) {
-        let home = self.map.socket_of_node(self.home(word, a));
+    pub(super) fn memory_transfer(&mut self, a: Access) -> (Transfer, Met) {
+        let home = self.map.home(&self.memory, a.object, a.addr);
+        let home = self.map.socket_of_node(home);
         let distance = self.map.socket_distance(self.map.socket_of(a.core), home);
         let counters = &mut self.cold[a.object as usize];
         match distance {
@@ -295,8 +280,7 @@ impl Coherence {
 
     /// Node of the memory of a line.
     pub(super) fn home_of(&self, object: u32, addr: u64) -> NodeId {
-        let word = LineWord(self.memory.line_word(addr));
-        self.home(word, Access { addr, object, cpu: CpuId(0), core: 0 })
+        self.map.home(&self.memory, object, addr)
     }
 
     /// The record of a line whose value has changed without a transaction, if somebody waits for that.

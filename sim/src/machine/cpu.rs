@@ -1,15 +1,13 @@
 //! One simulated CPU, as the engine keeps it.
 
-use std::collections::VecDeque;
-
 use pamt_strategies::platform::Wake;
 use pamt_strategies::units::NodeId;
 
-use super::access::{PendingStore, STORE_BUFFER};
 use super::coherence::Want;
 use super::interrupts::{Sections, Streams};
 use super::line::NONE;
 use super::spin::Spin;
+use super::store_buffer::StoreBuffer;
 
 /// A word in simulated memory.
 #[derive(Clone, Copy, Debug)]
@@ -65,8 +63,7 @@ pub(super) struct Cpu {
     /// Neighbours in its line's list of waiters.
     pub(super) next: u16,
     pub(super) prev: u16,
-    /// Its buffered stores, oldest first.
-    pub(super) stores: VecDeque<PendingStore>,
+    pub(super) stores: StoreBuffer,
     /// The spin that it is in, by its status.
     pub(super) spin: Spin,
     /// Last value that a spin read, and whether it satisfied the predicate.
@@ -95,7 +92,7 @@ impl Cpu {
             rank,
             next: NONE,
             prev: NONE,
-            stores: VecDeque::new(),
+            stores: StoreBuffer::default(),
             spin: Spin::NONE,
             read: Ok(0),
             stretch: 1.0,
@@ -112,8 +109,10 @@ impl Cpu {
     pub(super) fn drain_for(&mut self, want: Want) {
         if want == Want::Locked {
             self.time = self.time.max(self.store_done);
-        } else if want == Want::Store && self.stores.len() >= STORE_BUFFER {
-            self.time = self.time.max(self.stores[0].done);
+        } else if want == Want::Store
+            && let Some(room) = self.stores.full_until()
+        {
+            self.time = self.time.max(room);
         }
     }
 }

@@ -2,6 +2,8 @@
 
 use pamt_strategies::units::{CpuId, NodeId};
 
+use super::line::LineWord;
+use super::memory::Memory;
 use super::topology::{Distance, Topology};
 
 /// Look-ups by core, node, socket and last-level cache; all answers are [`Topology`]'s.
@@ -71,12 +73,12 @@ impl Map {
         self.socket_of_node[usize::from(node.0)]
     }
 
-    pub(super) fn node_of_cpu(&self) -> &[u8] {
-        &self.node_of_cpu
-    }
-
-    pub(super) fn nodes(&self) -> u64 {
-        self.socket_of_node.len() as u64
+    /// Node of the memory of a line.
+    pub(super) fn home(&self, memory: &Memory, object: u32, addr: u64) -> NodeId {
+        match LineWord(memory.line_word(addr)).home() {
+            Some(node) => NodeId(node),
+            None => memory.home(object, addr, self.socket_of_node.len() as u64, &self.node_of_cpu),
+        }
     }
 
     #[inline]

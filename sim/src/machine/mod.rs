@@ -2,7 +2,7 @@
 //!
 //! Layout: [`Profile`] (costs as data) and [`Topology`]; `costs` (a profile in cycles), `line`, `record`,
 //! `in_flight` and `memory` (state), `coherence` and `transactions` (what an access costs and changes), `tally`, `handed` and
-//! `stats` (its counters), `queue`, `cpu`, `engine`, `sleep` and `fiber` (who acts when), `access`, `spin` and
+//! `stats` (its counters), `queue`, `cpu`, `engine`, `sleep` and `fiber` (who acts when), `access`, `store_buffer`, `spin` and
 //! `bulk` (the operations), `interrupts`, `words` and `world` (the
 //! [`Platform`](pamt_strategies::platform::Platform)), `build` (set-up, run, outcome) and [`LineBook`].
 //! `reference` is the same engine without a thought for speed, which tests hold this one to.
@@ -32,6 +32,7 @@ mod seeds;
 mod sleep;
 mod spin;
 mod stats;
+mod store_buffer;
 mod tally;
 mod topology;
 mod transactions;

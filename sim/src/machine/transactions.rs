@@ -20,7 +20,9 @@ use super::access::line_of;
 use super::coherence::{Coherence, Request, Served, Want};
 use super::costs::Transfer;
 use super::in_flight::Leaving;
-use super::line::{LineWord, NONE};
+use super::line::NONE;
+use super::map::Map;
+use super::memory::Memory;
 use super::tally::Met;
 use super::topology::Distance;
 
@@ -56,7 +58,7 @@ impl Coherence {
     /// load both share it, and a modified one is written back; else the owner loses it.
     #[inline(always)]
     fn transfer_from_owner(&mut self, index: u32, r: Request) -> Served {
-        let record = self.records.get(index);
+        let record = self.records.get_mut(index);
         let (load, owner, dirty) = (r.want == Want::Load, record.owner, record.dirty);
         let distance = self.map.between(owner, r.a.core);
         let remote = distance >= Distance::Near;
@@ -65,12 +67,12 @@ impl Coherence {
             (true, false) => &self.costs.forward,
             (false, _) => &self.costs.own,
         };
-        let mut transfer = self.inside_socket(costs[distance as usize], distance, &r);
-        if load && dirty && remote && self.is_home(&r) {
+        let is_home = || is_home(&self.memory, &self.map, &r);
+        let mut transfer = self.costs.inside_socket(costs[distance as usize], distance, is_home);
+        if load && dirty && remote && is_home() {
             transfer.occupancy += self.costs.home_reader_extra;
         }
         self.handed[r.a.object as usize].count(owner, r.a.core, self.fills.len());
-        let record = self.records.get_mut(index);
         // The line leaves its owner when that has done what it took the line for.
         let leaves = record.leaves_at.saturating_sub(transfer.occupancy);
         let free = record.busy_until.max(if remote { 0 } else { leaves });
@@ -114,11 +116,14 @@ impl Coherence {
             record.share(r.a.core, own_llc);
             let forward = self.costs.forward[distance as usize];
             let met = Met::of_copy(false, distance >= Distance::Near);
-            (self.inside_socket(forward, distance, &r), met)
+            (
+                self.costs
+                    .inside_socket(forward, distance, || is_home(&self.memory, &self.map, &r)),
+                met,
+            )
         } else {
             (record.owner, record.dirty) = (r.a.core, false);
-            let word = LineWord(self.memory.line_word(r.a.addr));
-            self.memory_transfer(word, r.a)
+            self.memory_transfer(r.a)
         };
         let done = self.settle_unowned(index, &r, &transfer, met);
         self.in_flight.fetch(r.a.cpu, line_of(r.a.addr), done);
@@ -136,16 +141,20 @@ impl Coherence {
         let wakes = record.wakes(index, false);
         let (transfer, met) = if shared_here || others > 0 {
             let distance = self.map.farthest(sharer_llcs, core);
+            let upgrade = self.costs.upgrade[distance as usize];
             let clean = Met::of_copy(false, distance >= Distance::Near);
             let met = if shared_here { Met::SharedHere } else { clean };
-            (self.inside_socket(self.costs.upgrade[distance as usize], distance, &r), met)
+            (
+                self.costs
+                    .inside_socket(upgrade, distance, || is_home(&self.memory, &self.map, &r)),
+                met,
+            )
         } else if llcs >> self.map.llc_of(core) & 1 != 0 {
             (self.costs.llc_hit, Met::Llc)
         } else if let Some(distance) = self.map.nearest(llcs, core) {
             (self.costs.forward[distance as usize], Met::Llc)
         } else {
-            let word = LineWord(self.memory.line_word(r.a.addr));
-            self.memory_transfer(word, r.a)
+            self.memory_transfer(r.a)
         };
         let done = self.settle_unowned(index, &r, &transfer, met);
         Served { done, hit: false, wakes }
@@ -159,23 +168,11 @@ impl Coherence {
         let fills = &mut self.fills[usize::from(r.a.core)];
         record.settle(r, transfer, start, fills, &self.costs)
     }
+}
 
-    /// Rule 1: a transfer inside a socket goes by the home when last-level caches are several, and
-    /// costs more when the home is another socket.
-    #[inline(always)]
-    fn inside_socket(&self, base: Transfer, distance: Distance, r: &Request) -> Transfer {
-        let extra = self.costs.home_remote_extra;
-        if distance != Distance::Socket || extra == 0 || self.is_home(r) {
-            return base;
-        }
-        let (inbound, outbound) = (base.inbound + extra / 2, base.outbound + extra - extra / 2);
-        Transfer { inbound, outbound, ..base }
-    }
-
-    /// Whether the line's home is on the core's socket.
-    fn is_home(&self, r: &Request) -> bool {
-        self.home_socket(r.a) == self.map.socket_of(r.a.core)
-    }
+/// Whether the line's home is on the core's socket.
+fn is_home(memory: &Memory, map: &Map, r: &Request) -> bool {
+    map.socket_of_node(map.home(memory, r.a.object, r.a.addr)) == map.socket_of(r.a.core)
 }
 
 /// One of 2^53 equal draws, by `key` alone.

@@ -5,76 +5,71 @@
 //! before it sees what they leave. Between the two the CPU waits for its turn a second time. A plain
 //! store waits in the CPU's store buffer instead: stores take effect in program order, the CPU's own
 //! loads see them at once (forwarding), LOCK operations wait until the buffer is empty.
-//!
-//! The buffer holds many stores, not one: lockhammer's queued_spinlock hands over in 102 ns at 1000/0,
-//! which is one upgrade and one fetch (54 and 47 ns on that generation). A waiter that had to stall on
-//! each of its own stores (the locked byte, then the next waiter's node) would need half as much again.
-
-use std::collections::VecDeque;
 
 use pamt_strategies::units::{CpuId, LINE_BYTES};
 
 use super::coherence::{Access, Request, Want};
-use super::engine::{At, Machine};
-use super::line::NO_RECORD;
+use super::cpu::At;
+use super::engine::Machine;
+use super::line::{LineWord, NO_RECORD};
+use super::store_buffer::{Forward, PendingStore};
 use super::tally::Met;
 
-/// Stores that a core buffers (56 on Skylake, 112 on Golden Cove: Intel Optimization Manual); beyond
-/// them a store waits for the oldest one.
-pub(super) const STORE_BUFFER: usize = 56;
-
-/// A store in its CPU's buffer.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct PendingStore {
-    addr: u64,
-    bytes: u32,
-    value: u64,
-    /// When it takes effect.
-    pub(super) done: u64,
-}
-
-/// What a CPU's own store buffer has for a load.
-enum Forward {
-    /// Nothing.
-    Nothing,
-    /// The loaded bytes.
-    Value(u64),
-    /// A part of them: the load waits until this time.
-    Part(u64),
-}
-
 impl Machine {
-    pub(super) fn access(&self, cpu: CpuId, at: At) -> Access {
+    #[inline]
+    pub(super) fn access(&self, cpu: CpuId, at: &At) -> Access {
         Access { addr: at.addr, object: at.object, cpu, core: self.cpu(cpu).core }
     }
 
-    /// Changes a value at `now`, and makes those look again whom no transaction has told.
-    fn put(&mut self, addr: u64, bytes: u32, value: u64, now: u64) {
-        let line = self.coherence.memory.write(addr, bytes, value);
+    /// A value of a line has changed at `now`: makes those look again whom no transaction has told.
+    #[inline(always)]
+    fn changed(&mut self, line: LineWord, now: u64) {
         if let Some(record) = self.coherence.left_waiting(line) {
             self.wake(record, now, None);
         }
     }
 
-    /// Issues a load or a LOCK operation; returns when it takes effect. A LOCK operation takes the line
-    /// for ownership, as x86 does whether or not the value will change.
-    pub(super) fn issue(&mut self, cpu: CpuId, at: At, want: Want, now: u64) -> u64 {
+    /// Issues a load or a LOCK operation; returns when it takes effect.
+    #[inline(always)]
+    pub(super) fn issue(&mut self, cpu: CpuId, at: &At, want: Want, now: u64) -> u64 {
         if want == Want::Load {
-            match self.forward(cpu, at) {
+            self.issue_load(cpu, at, now)
+        } else {
+            self.issue_locked(cpu, at, now)
+        }
+    }
+
+    // What an access wants decides most branches on its way, so each of the three has a way of its own.
+
+    #[inline(never)]
+    fn issue_load(&mut self, cpu: CpuId, at: &At, now: u64) -> u64 {
+        if !self.cpu(cpu).stores.is_empty() {
+            match self.cpu(cpu).stores.forward(at) {
                 Forward::Value(_) => return now,
                 Forward::Part(done) => return now.max(done),
                 Forward::Nothing => {}
             }
         }
-        self.request(cpu, at, want, now, 0)
+        self.request(cpu, at, Want::Load, now, 0)
+    }
+
+    /// A LOCK operation takes the line for ownership, as x86 does whether or not the value will change.
+    #[inline(never)]
+    fn issue_locked(&mut self, cpu: CpuId, at: &At, now: u64) -> u64 {
+        self.request(cpu, at, Want::Locked, now, 0)
+    }
+
+    #[inline(never)]
+    fn issue_store(&mut self, cpu: CpuId, at: &At, now: u64, not_before: u64) -> u64 {
+        self.request(cpu, at, Want::Store, now, not_before)
     }
 
     /// Performs an access and wakes those who lose their copies; returns when it takes effect.
     #[inline(always)]
-    fn request(&mut self, cpu: CpuId, at: At, want: Want, now: u64, not_before: u64) -> u64 {
+    fn request(&mut self, cpu: CpuId, at: &At, want: Want, now: u64, not_before: u64) -> u64 {
         self.coherence.tidy(now);
         let a = self.access(cpu, at);
-        let served = self.coherence.access(&Request { a, want, now, not_before });
+        let served = self.coherence.access(Request { a, want, now, not_before });
         if served.wakes != NO_RECORD {
             let lost_at = self.coherence.records.get(served.wakes).lost_at;
             self.wake(served.wakes, lost_at, Some(a.core));
@@ -83,68 +78,67 @@ impl Machine {
     }
 
     /// The value of a load that takes effect now.
-    pub(super) fn finish_load(&mut self, cpu: CpuId, at: At) -> u64 {
+    #[inline]
+    pub(super) fn finish_load(&mut self, cpu: CpuId, at: &At) -> u64 {
         if self.preparing {
-            return self.coherence.memory.read(at.addr, at.bytes);
+            return self.coherence.memory.read(at.addr, at.bytes.into());
         }
         if at.private {
             self.private(cpu, at, Want::Load);
-            return self.coherence.memory.read(at.addr, at.bytes);
+            return self.coherence.memory.read(at.addr, at.bytes.into());
         }
         self.cpu_mut(cpu).time += self.coherence.costs.load;
         self.visible(cpu, at)
     }
 
     /// What a CPU sees in a word: its own buffered store, else memory.
-    pub(super) fn visible(&self, cpu: CpuId, at: At) -> u64 {
-        match self.forward(cpu, at) {
-            Forward::Value(value) => value,
-            _ => self.coherence.memory.read(at.addr, at.bytes),
-        }
-    }
-
     #[inline]
-    fn forward(&self, cpu: CpuId, at: At) -> Forward {
-        let stores = &self.cpu(cpu).stores;
-        if stores.is_empty() { Forward::Nothing } else { forward(stores, at) }
+    pub(super) fn visible(&self, cpu: CpuId, at: &At) -> u64 {
+        if !self.cpu(cpu).stores.is_empty()
+            && let Forward::Value(value) = self.cpu(cpu).stores.forward(at)
+        {
+            return value;
+        }
+        self.coherence.memory.read(at.addr, at.bytes.into())
     }
 
     /// Stores a word.
-    pub(super) fn store(&mut self, cpu: CpuId, at: At, value: u64) {
+    pub(super) fn store(&mut self, cpu: CpuId, at: &At, value: u64) {
         if self.preparing || at.private {
-            self.coherence.memory.write(at.addr, at.bytes, value);
+            self.coherence.memory.write(at.addr, at.bytes.into(), value);
             if !self.preparing {
                 self.private(cpu, at, Want::Store);
             }
             return;
         }
-        let now = self.now(cpu);
-        let (first, not_before) = (self.cpu(cpu).stores.is_empty(), self.cpu(cpu).store_done);
-        let done = self.request(cpu, at, Want::Store, now, not_before);
+        let state = self.cpu(cpu);
+        let (now, not_before, first) = (state.time, state.store_done, state.stores.is_empty());
+        let done = self.issue_store(cpu, at, now, not_before);
+        let cost = self.coherence.costs.store;
+        let state = self.cpu_mut(cpu);
+        state.time += cost;
         if first && done <= now {
-            self.put(at.addr, at.bytes, value, now);
-        } else {
-            let state = self.cpu_mut(cpu);
-            state.store_done = done;
-            state.stores.push_back(PendingStore { addr: at.addr, bytes: at.bytes, value, done });
-            if first {
-                self.queue.push(self.drain_key(cpu, done));
-            }
+            let line = self.coherence.memory.write(at.addr, at.bytes.into(), value);
+            self.changed(line, now);
+            return;
         }
-        self.cpu_mut(cpu).time += self.coherence.costs.store;
+        state.store_done = done;
+        state.stores.push(PendingStore { at: *at, value, done });
+        if first {
+            self.queue.push(self.drain_key(cpu, done));
+        }
     }
 
     /// The oldest buffered store of a CPU takes effect; returns the key of the next.
     pub(super) fn drain(&mut self, cpu: CpuId, now: u64) -> Option<u64> {
-        let state = self.cpu_mut(cpu);
-        let store = state.stores.pop_front()?;
-        let next = state.stores.front().map(|store| store.done);
-        self.put(store.addr, store.bytes, store.value, now);
+        let (PendingStore { at, value, .. }, next) = self.cpu_mut(cpu).stores.pop()?;
+        let line = self.coherence.memory.write(at.addr, at.bytes.into(), value);
+        self.changed(line, now);
         next.map(|next| self.drain_key(cpu, next))
     }
 
     /// PREFETCHW: asks for the line without waiting for it.
-    pub(super) fn prefetchw(&mut self, cpu: CpuId, at: At) {
+    pub(super) fn prefetchw(&mut self, cpu: CpuId, at: &At) {
         if self.preparing || at.private {
             return;
         }
@@ -152,39 +146,34 @@ impl Machine {
         let access = self.access(cpu, at);
         self.coherence.promote(access);
         let now = self.now(cpu);
-        self.request(cpu, at, Want::Store, now, 0);
+        self.issue_store(cpu, at, now, 0);
         self.cpu_mut(cpu).time += self.coherence.costs.store;
     }
 
     /// A LOCK operation takes effect: `change` maps the old value to the new one, or to none to leave
     /// it. Returns the old value.
+    #[inline]
     pub(super) fn finish_locked(
         &mut self,
         cpu: CpuId,
-        at: At,
+        at: &At,
         change: impl FnOnce(u64) -> Option<u64>,
     ) -> u64 {
-        let old = self.coherence.memory.read(at.addr, at.bytes);
-        let new = change(old);
-        if self.preparing || at.private {
-            if let Some(new) = new {
-                self.coherence.memory.write(at.addr, at.bytes, new);
-            }
-            if !self.preparing {
-                self.private(cpu, at, Want::Locked);
-            }
+        let (old, line) = self.coherence.memory.change(at.addr, at.bytes.into(), change);
+        if self.preparing {
             return old;
         }
-        if let Some(new) = new {
-            let now = self.now(cpu);
-            self.put(at.addr, at.bytes, new, now);
+        if at.private {
+            self.private(cpu, at, Want::Locked);
+            return old;
         }
+        self.changed(line, self.now(cpu));
         self.cpu_mut(cpu).time += self.coherence.costs.lock;
         old
     }
 
     /// Charges an access to a private word.
-    fn private(&mut self, cpu: CpuId, at: At, want: Want) {
+    fn private(&mut self, cpu: CpuId, at: &At, want: Want) {
         self.counts.operations += 1;
         self.coherence.cold[at.object as usize].count(want, Met::L1);
         let costs = &self.coherence.costs;
@@ -195,23 +184,6 @@ impl Machine {
         };
         self.cpu_mut(cpu).time += cost;
     }
-}
-
-/// What a store buffer has for a load: of its stores to the word, the last one counts.
-fn forward(stores: &VecDeque<PendingStore>, at: At) -> Forward {
-    let end = at.addr + u64::from(at.bytes);
-    for store in stores.iter().rev() {
-        let store_end = store.addr + u64::from(store.bytes);
-        if store.addr >= end || store_end <= at.addr {
-            continue;
-        }
-        if store.addr > at.addr || store_end < end {
-            return Forward::Part(store.done);
-        }
-        let mask = u64::MAX >> (64 - 8 * at.bytes);
-        return Forward::Value(store.value >> (8 * (at.addr - store.addr)) & mask);
-    }
-    Forward::Nothing
 }
 
 /// Line of an address.

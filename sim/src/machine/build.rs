@@ -228,7 +228,7 @@ fn stuck(machine: &Machine, names: &[Option<String>]) -> Vec<Stuck> {
         name: names[usize::from(cpu.0)].clone().unwrap_or_default(),
         wait: wait.map(|Waits { at, until, since }| StuckWait {
             word: word_name(memory.object(at.object), at.addr),
-            value: memory.read(at.addr, at.bytes),
+            value: memory.read(at.addr, at.bytes.into()),
             until,
             since: Cycles(since),
         }),

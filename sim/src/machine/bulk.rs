@@ -5,7 +5,8 @@ use pamt_strategies::units::{CpuId, LINE_BYTES, NodeId};
 
 use super::access::line_of;
 use super::coherence::{Access, Request, Want};
-use super::engine::{At, Machine};
+use super::cpu::At;
+use super::engine::Machine;
 
 /// Words of a bulk operation.
 #[derive(Clone, Copy, Debug)]
@@ -61,7 +62,7 @@ impl Machine {
     pub(super) fn fill(&mut self, cpu: CpuId, range: FillRange, value: u64, kind: BulkKind) {
         for i in 0..range.words {
             let addr = range.at.addr + i * range.stride;
-            self.coherence.memory.write(addr, range.at.bytes, value);
+            self.coherence.memory.write(addr, range.at.bytes.into(), value);
         }
         let first = line_of(range.at.addr);
         let end = range.at.addr + range.words * range.stride;
@@ -90,7 +91,7 @@ impl Machine {
     ) -> Option<u64> {
         let found = (0..range.words).step_by(step.max(1) as usize).find(|i| {
             let addr = range.at.addr + i * range.stride;
-            until.holds(self.coherence.memory.read(addr, range.at.bytes))
+            until.holds(self.coherence.memory.read(addr, range.at.bytes.into()))
         });
         if self.preparing {
             return found;
@@ -102,9 +103,9 @@ impl Machine {
         let mut longest = 0;
         let mut lines = 0u64;
         for addr in (first..end).step_by(LINE_BYTES as usize) {
-            let a = self.access(cpu, At { addr, ..range.at });
+            let a = self.access(cpu, &At { addr, ..range.at });
             let request = Request { a, want: Want::Load, now, not_before: 0 };
-            let served = self.coherence.access(&request);
+            let served = self.coherence.access(request);
             longest = longest.max(served.done - now);
             lines += u64::from(!served.hit);
         }

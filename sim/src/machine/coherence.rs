@@ -15,10 +15,11 @@ use super::access::line_of;
 use super::costs::{Costs, Transfer};
 use super::handed::HandedBook;
 use super::in_flight::InFlight;
-use super::line::{LineState, LineWord, NO_RECORD, NONE, Record, Records};
+use super::line::{LineState, LineWord, NO_RECORD, NONE};
 use super::map::Map;
 use super::memory::Memory;
 use super::moves::Move;
+use super::record::{Record, Records};
 use super::tally::{Met, ObjectStats};
 use super::topology::{Distance, Topology};
 
@@ -99,7 +100,7 @@ impl Coherence {
         let cpus = topology.cpus();
         Self {
             memory: Memory::default(),
-            records: Records::new(topology.cores()),
+            records: Records::default(),
             cold: Vec::new(),
             handed: Vec::new(),
             map: Map::new(&topology),
@@ -122,7 +123,7 @@ impl Coherence {
 
     /// Performs an access. The line's state is that of its last transaction, served or still queued.
     #[inline(always)]
-    pub(super) fn access(&mut self, r: &Request) -> Served {
+    pub(super) fn access(&mut self, r: Request) -> Served {
         if self.moves.is_some() {
             return self.access_traced(r);
         }
@@ -135,20 +136,20 @@ impl Coherence {
 
     /// An access to a line without a record.
     #[inline(never)]
-    pub(super) fn access_cold(&mut self, word: LineWord, r: &Request) -> Served {
+    pub(super) fn access_cold(&mut self, word: LineWord, r: Request) -> Served {
         let served = match word.state() {
             LineState::Record(index) => self.access_record(index, r),
             LineState::Memory => {
-                let (transfer, met) = self.memory_transfer(word, r.a);
-                self.cold_miss(word, r, transfer, met)
+                let (transfer, met) = self.memory_transfer(r.a);
+                self.cold_miss(word, &r, transfer, met)
             }
             LineState::Owned { core, dirty, stamp } => {
                 let age = self.fills[usize::from(core)] - stamp;
                 if age >= self.costs.l2_lines {
-                    let (transfer, met) = self.cold_victim(word, r.a, core, age);
-                    self.cold_miss(word, r, transfer, met)
+                    let (transfer, met) = self.cold_victim(r.a, core, age);
+                    self.cold_miss(word, &r, transfer, met)
                 } else if core == r.a.core {
-                    self.cold_hit(word, r, dirty, age)
+                    self.cold_hit(word, &r, dirty, age)
                 } else {
                     let index = self.promote(r.a);
                     self.access_record(index, r)
@@ -188,11 +189,11 @@ impl Coherence {
     }
 
     /// The line has fallen out of its core's caches: it comes from the last-level cache or from memory.
-    fn cold_victim(&mut self, word: LineWord, a: Access, core: u16, age: u64) -> (Transfer, Met) {
+    fn cold_victim(&mut self, a: Access, core: u16, age: u64) -> (Transfer, Met) {
         if age < self.llc_reach {
             (self.llc_transfer(self.map.distance(core, a.core)), Met::Llc)
         } else {
-            self.memory_transfer(word, a)
+            self.memory_transfer(a)
         }
     }
 
@@ -203,25 +204,10 @@ impl Coherence {
         }
     }
 
-    /// Socket that homes the line.
-    pub(super) fn home_socket(&self, a: Access) -> u16 {
-        let word = LineWord(self.memory.line_word(a.addr));
-        self.map.socket_of_node(self.home(word, a))
-    }
-
-    fn home(&self, word: LineWord, a: Access) -> NodeId {
-        match word.home() {
-            Some(node) => NodeId(node),
-            None => {
-                let (nodes, by_cpu) = (self.map.nodes(), self.map.node_of_cpu());
-                self.memory.home(a.object, a.addr, nodes, by_cpu)
-            }
-        }
-    }
-
     /// A fetch from the line's home memory; counts it.
-    pub(super) fn memory_transfer(&mut self, word: LineWord, a: Access) -> (Transfer, Met) {
-        let home = self.map.socket_of_node(self.home(word, a));
+    pub(super) fn memory_transfer(&mut self, a: Access) -> (Transfer, Met) {
+        let home = self.map.home(&self.memory, a.object, a.addr);
+        let home = self.map.socket_of_node(home);
         let distance = self.map.socket_distance(self.map.socket_of(a.core), home);
         let counters = &mut self.cold[a.object as usize];
         match distance {
@@ -274,9 +260,8 @@ impl Coherence {
         let word = home.map_or(word, |node| word.rehomed(node.0));
         if let LineState::Record(index) = word.state() {
             *self.memory.line(addr) = word.0;
-            self.records.clear_sharers(index);
             let record = self.records.get_mut(index);
-            (record.owner, record.dirty, record.llcs) = (NONE, false, 0);
+            record.own(NONE, false);
             return (record.waiters != NONE).then_some(index);
         }
         *self.memory.line(addr) = word.with(LineState::Memory).0;
@@ -287,9 +272,7 @@ impl Coherence {
     pub(super) fn take_silently(&mut self, a: Access) {
         let word = LineWord(self.memory.line_word(a.addr));
         if let LineState::Record(index) = word.state() {
-            self.records.clear_sharers(index);
-            let record = self.records.get_mut(index);
-            (record.owner, record.dirty, record.llcs) = (a.core, true, 0);
+            self.records.get_mut(index).own(a.core, true);
         } else {
             self.own_cold(word, a, Want::Store);
         }
@@ -297,8 +280,7 @@ impl Coherence {
 
     /// Node of the memory of a line.
     pub(super) fn home_of(&self, object: u32, addr: u64) -> NodeId {
-        let word = LineWord(self.memory.line_word(addr));
-        self.home(word, Access { addr, object, cpu: CpuId(0), core: 0 })
+        self.map.home(&self.memory, object, addr)
     }
 
     /// The record of a line whose value has changed without a transaction, if somebody waits for that.
@@ -311,7 +293,7 @@ impl Coherence {
     /// not before that was taken from it.
     pub(super) fn lost_at(&self, record: u32, core: u16) -> Option<u64> {
         let line = self.records.get(record);
-        let has = line.owner == core || self.records.shares(record, core);
+        let has = line.owner == core || line.shares(core);
         (!has).then_some(line.lost_at)
     }
 

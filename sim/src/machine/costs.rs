@@ -212,6 +212,23 @@ impl Costs {
             },
         })
     }
+
+    /// Rule 1: a transfer inside a socket goes by the home when last-level caches are several, and
+    /// costs more when the home is another socket.
+    #[inline]
+    pub(super) fn inside_socket(
+        &self,
+        base: Transfer,
+        distance: Distance,
+        is_home: impl FnOnce() -> bool,
+    ) -> Transfer {
+        let extra = self.home_remote_extra;
+        if distance != Distance::Socket || extra == 0 || is_home() {
+            return base;
+        }
+        let (inbound, outbound) = (base.inbound + extra / 2, base.outbound + extra - extra / 2);
+        Transfer { inbound, outbound, ..base }
+    }
 }
 
 #[cfg(test)]

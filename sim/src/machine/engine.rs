@@ -8,19 +8,16 @@
 //! at every operation.
 //!
 //! # Parts
-//! `access` (loads, stores, LOCK operations), `spin` and `bulk` are the operations; here are the order
-//! of events, local time, sleeping and kicks.
-
-use std::collections::VecDeque;
+//! `cpu` is a CPU's state; `access` (loads, stores, LOCK operations), `spin` and `bulk` are the operations;
+//! here is the order of events.
 
 use pamt_strategies::measure::{Observation, Recorder};
-use pamt_strategies::platform::{Draws, Stream, Until, Wake};
+use pamt_strategies::platform::{Draws, Stream, Until};
 use pamt_strategies::units::{CpuId, Cycles, NodeId};
 
-use super::access::{PendingStore, STORE_BUFFER};
 use super::coherence::{Coherence, Want};
-use super::interrupts::{Interrupts, Sections, Streams};
-use super::line::NONE;
+use super::cpu::{At, Cpu, Status};
+use super::interrupts::{Interrupts, Streams};
 use super::queue::{self, Queue};
 use super::seeds;
 use super::spin::{Read, Spin};
@@ -36,92 +33,12 @@ pub struct EngineCounts {
     pub switches: u64,
 }
 
-impl At {
-    /// Stands where there is no word.
-    pub(super) const NOWHERE: Self = Self { addr: 0, bytes: 8, object: 0, private: false };
-}
-
-/// A word in simulated memory.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct At {
-    pub(super) addr: u64,
-    pub(super) bytes: u32,
-    pub(super) object: u32,
-    /// Private words are neither ordered nor queued.
-    pub(super) private: bool,
-}
-
 /// What a CPU that has not ended waits for.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Waits {
     pub(super) at: At,
     pub(super) until: Until,
     pub(super) since: u64,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Status {
-    /// Runs, or waits for its turn.
-    Ready,
-    /// Its operation is issued at its key's time.
-    Issuing,
-    /// The first read of its spin is issued at its key's time.
-    Starting,
-    /// Its spin waits for its line to change.
-    Quiet,
-    /// Its line was taken: it reads at its key's time.
-    Polling,
-    /// Its spin's read takes effect at its key's time.
-    Reading,
-    /// Until a deadline or a kick.
-    Sleeping { since: u64 },
-    /// Its body has ended, or it never had one.
-    Done,
-}
-
-/// One CPU.
-pub(super) struct Cpu {
-    pub(super) time: u64,
-    /// Its buffered stores, oldest first.
-    pub(super) stores: VecDeque<PendingStore>,
-    /// When the last of them takes effect.
-    pub(super) store_done: u64,
-    /// The key that stands for it in the queue.
-    pub(super) key: u64,
-    pub(super) status: Status,
-    /// The operation that is being issued.
-    pub(super) issuing: (At, Want),
-    /// The spin that it is in, by its status.
-    pub(super) spin: Spin,
-    pub(super) core: u16,
-    pub(super) rank: u16,
-    node: NodeId,
-    /// Neighbours in its line's list of waiters.
-    pub(super) next: u16,
-    pub(super) prev: u16,
-    /// Delivery time of a kick that has not ended a sleep yet.
-    pub(super) kicked: Option<u64>,
-    pub(super) wake: Wake,
-    /// Last value that a spin read, and whether it satisfied the predicate.
-    pub(super) read: Result<u64, u64>,
-    /// Factor on core-bound work: the sibling thread runs too.
-    pub(super) stretch: f64,
-    /// Its interrupts, and when the next one comes.
-    pub(super) streams: Option<Streams>,
-    pub(super) interrupt_at: u64,
-    pub(super) sections: Sections,
-}
-
-impl Cpu {
-    /// A LOCK operation waits until the store buffer is empty, a store until it has room.
-    #[inline]
-    fn drain_for(&mut self, want: Want) {
-        if want == Want::Locked {
-            self.time = self.time.max(self.store_done);
-        } else if want == Want::Store && self.stores.len() >= STORE_BUFFER {
-            self.time = self.time.max(self.stores[0].done);
-        }
-    }
 }
 
 /// What an event leads to.
@@ -169,28 +86,8 @@ impl Machine {
         let cpus = (0..count).map(|id| {
             let core = topology.core_of(CpuId(id as u16));
             let streams = interrupts.map(|interrupts| Streams::new(interrupts, seed, id));
-            Cpu {
-                interrupt_at: streams.as_ref().map_or(u64::MAX, Streams::next),
-                streams,
-                sections: Sections::default(),
-                time: 0,
-                store_done: 0,
-                stores: VecDeque::new(),
-                key: u64::MAX,
-                status: Status::Done,
-                issuing: (At::NOWHERE, Want::Load),
-                spin: Spin::NONE,
-                core,
-                // Ranks below the number of CPUs are their store buffers'.
-                rank: rank[id] + count as u16,
-                node: topology.node_of(core),
-                next: NONE,
-                prev: NONE,
-                kicked: None,
-                wake: Wake::Deadline,
-                read: Ok(0),
-                stretch: 1.0,
-            }
+            // Ranks below the number of CPUs are their store buffers'.
+            Cpu::new(core, rank[id] + count as u16, topology.node_of(core), streams)
         });
         Self {
             draws: (0..count).map(|id| Draws::new(seed, CpuId(id as u16))).collect(),
@@ -284,6 +181,7 @@ impl Machine {
     /// Called before `cpu` issues an operation on shared memory. Returns true when other CPUs must act
     /// first; then `next` says which, and the caller suspends. A LOCK operation waits until the store
     /// buffer is empty, a store until it has room.
+    #[inline]
     pub(super) fn yields(&mut self, cpu: CpuId, want: Want) -> bool {
         if self.preparing {
             return false;
@@ -296,10 +194,20 @@ impl Machine {
         key > self.queue.min() && self.suspends(cpu, Status::Ready, key)
     }
 
+    /// Issues a load in its turn; see [`Machine::issues`].
+    pub(super) fn issues_load(&mut self, cpu: CpuId, at: &At) -> bool {
+        self.issues(cpu, at, Want::Load)
+    }
+
+    /// Issues a LOCK operation in its turn; see [`Machine::issues`].
+    pub(super) fn issues_locked(&mut self, cpu: CpuId, at: &At) -> bool {
+        self.issues(cpu, at, Want::Locked)
+    }
+
     /// Issues an operation in its turn, and lets the CPUs act that come before its effect. Returns true
     /// when the caller must suspend until then. In set-up code it has no turn and takes no time.
-    #[inline]
-    pub(super) fn issues(&mut self, cpu: CpuId, at: At, want: Want) -> bool {
+    #[inline(always)]
+    fn issues(&mut self, cpu: CpuId, at: &At, want: Want) -> bool {
         if self.preparing || at.private {
             return false;
         }
@@ -310,8 +218,8 @@ impl Machine {
         let (now, rank) = (state.time, state.rank);
         let key = queue::key(now, rank);
         if key > self.queue.min() {
-            self.cpus[usize::from(cpu.0)].issuing = (at, want);
-            return self.suspends(cpu, Status::Issuing, key);
+            self.cpus[usize::from(cpu.0)].issuing = *at;
+            return self.suspends(cpu, Status::Issuing(want), key);
         }
         let done = self.issue(cpu, at, want, now);
         if done == now {
@@ -322,11 +230,12 @@ impl Machine {
         key > self.queue.min() && self.suspends(cpu, Status::Ready, key)
     }
 
-    /// Files `cpu` at `key` and lets others act; returns true unless its turn has come by then.
+    /// Files `cpu` at `key`, before which others come, and lets them act; returns true unless its turn
+    /// has come by then.
     pub(super) fn suspends(&mut self, cpu: CpuId, status: Status, key: u64) -> bool {
         let state = &mut self.cpus[usize::from(cpu.0)];
         (state.key, state.status) = (key, status);
-        let first = self.queue.push_pop(key);
+        let first = self.queue.exchange(key);
         self.select(Some(first));
         self.next != Some(cpu.0)
     }
@@ -375,7 +284,7 @@ impl Machine {
     }
 
     /// The event `key` of `cpu` at `time` has come.
-    #[inline]
+    #[inline(always)]
     fn due(&mut self, cpu: CpuId, key: u64, time: u64) -> Due {
         let state = &mut self.cpus[usize::from(cpu.0)];
         if state.key != key {
@@ -383,9 +292,9 @@ impl Machine {
         }
         match state.status {
             Status::Ready => Due::Runs,
-            Status::Issuing => {
-                let (at, want) = state.issuing;
-                let done = self.issue(cpu, at, want, time);
+            Status::Issuing(want) => {
+                let at = state.issuing;
+                let done = self.issue(cpu, &at, want, time);
                 let state = &mut self.cpus[usize::from(cpu.0)];
                 (state.time, state.status) = (done, Status::Ready);
                 if done == time {
@@ -405,7 +314,7 @@ impl Machine {
                 let read = self.read(cpu, time);
                 self.after_read(cpu, read)
             }
-            Status::Sleeping { .. } => {
+            Status::Sleeping => {
                 (state.time, state.status) = (time, Status::Ready);
                 Due::Runs
             }
@@ -459,12 +368,13 @@ impl Machine {
 
 #[cfg(test)]
 mod tests {
+    use super::super::store_buffer::{PendingStore, STORE_BUFFER};
     use super::*;
 
     /// What a CPU costs beside its stack: its state, generator and queue places, and a full store buffer.
     #[test]
     fn the_engines_record_of_a_cpu_takes_less_than_8_kib() {
-        let buffer = STORE_BUFFER.next_power_of_two() * size_of::<PendingStore>();
+        let buffer = 2 * STORE_BUFFER.next_power_of_two() * size_of::<PendingStore>();
         let record = size_of::<Cpu>() + size_of::<Draws>() + 2 * size_of::<u64>() + buffer;
         assert!(record <= 8 << 10, "{record} bytes");
     }

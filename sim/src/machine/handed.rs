@@ -25,18 +25,23 @@ impl HandedBook {
     /// A line went `from` one core `to` another, of so many `cores`.
     #[inline]
     pub(super) fn count(&mut self, from: u16, to: u16, cores: usize) {
-        if from == to {
-            return;
+        let pair = usize::from(from) * cores + usize::from(to);
+        match self.counts.get_mut(pair) {
+            Some(count) => *count += 1,
+            None => self.begin(pair, cores),
         }
-        if self.counts.is_empty() {
-            self.counts = vec![0; cores * cores];
-        }
-        self.counts[usize::from(from) * cores + usize::from(to)] += 1;
     }
 
-    /// The pairs that occurred, in order of giver and taker.
+    #[cold]
+    fn begin(&mut self, pair: usize, cores: usize) {
+        self.counts = vec![0; cores * cores];
+        self.counts[pair] = 1;
+    }
+
+    /// The pairs of different cores that occurred, in order of giver and taker.
     pub(super) fn rows(&self, cores: usize) -> Vec<Handed> {
-        let pairs = self.counts.iter().enumerate().filter(|(_, count)| **count > 0);
+        let pairs = self.counts.iter().enumerate();
+        let pairs = pairs.filter(|(at, count)| **count > 0 && at / cores != at % cores);
         // A core's first thread has the core's number.
         let core = |index: usize| CpuId(index as u16);
         pairs

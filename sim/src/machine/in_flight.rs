@@ -2,6 +2,9 @@
 
 use pamt_strategies::units::CpuId;
 
+use super::access::line_of;
+use super::coherence::{Request, Want};
+
 /// The line that was last promised away after an operation of a CPU. Until it departs, the CPU still has
 /// it.
 #[derive(Clone, Copy, Debug)]
@@ -13,6 +16,30 @@ pub(super) struct Leaving {
     pub(super) free_at: u64,
     /// From then on it is gone.
     pub(super) departs: u64,
+}
+
+impl Leaving {
+    /// When an access of that CPU takes effect before the line departs: it has been promised to another
+    /// core but has not left yet. Serves one access.
+    #[inline]
+    pub(super) fn late_hit(&mut self, r: &Request) -> Option<u64> {
+        if self.line != line_of(r.a.addr) {
+            return None;
+        }
+        let done = r.now.max(self.free_at).max(r.not_before);
+        let late = r.want == Want::Locked && r.now > self.free_at;
+        if r.now < self.ready_at || late || done >= self.departs {
+            return None;
+        }
+        (self.free_at, self.departs) = (done, done);
+        Some(done)
+    }
+
+    /// The CPU asks for the line that it has just lost: less than `at_once` after its last operation.
+    #[inline]
+    pub(super) fn asks_at_once(&self, r: &Request, at_once: u64) -> bool {
+        self.line == line_of(r.a.addr) && r.now < self.free_at + at_once
+    }
 }
 
 /// The last load of a CPU that missed a shared line: its sibling may want the same line before it
@@ -41,14 +68,12 @@ impl InFlight {
         }
     }
 
-    pub(super) fn leaving(&self, cpu: CpuId) -> &Leaving {
-        &self.leaving[usize::from(cpu.0)]
-    }
-
+    #[inline]
     pub(super) fn leaving_mut(&mut self, cpu: CpuId) -> &mut Leaving {
         &mut self.leaving[usize::from(cpu.0)]
     }
 
+    #[inline]
     pub(super) fn fetch(&mut self, cpu: CpuId, line: u64, done: u64) {
         self.fetching[usize::from(cpu.0)] = Fetching { line, done };
     }

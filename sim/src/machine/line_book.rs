@@ -6,8 +6,8 @@ use pamt_strategies::units::{LINE_BYTES, NodeId};
 
 use super::coherence::Coherence;
 use super::handed::Handed;
-use super::line::Record;
 use super::memory::Object;
+use super::record::Record;
 use super::stats::{LineCounters, OffsetRow, false_sharing};
 use super::tally::ObjectStats;
 

@@ -2,6 +2,8 @@
 
 use pamt_strategies::units::{CpuId, NodeId};
 
+use super::line::LineWord;
+use super::memory::Memory;
 use super::topology::{Distance, Topology};
 
 /// Look-ups by core, node, socket and last-level cache; all answers are [`Topology`]'s.
@@ -57,10 +59,12 @@ impl Map {
         }
     }
 
+    #[inline]
     pub(super) fn llc_of(&self, core: u16) -> u16 {
         self.llc_of[usize::from(core)]
     }
 
+    #[inline]
     pub(super) fn socket_of(&self, core: u16) -> u16 {
         self.socket_of[usize::from(core)]
     }
@@ -69,27 +73,32 @@ impl Map {
         self.socket_of_node[usize::from(node.0)]
     }
 
-    pub(super) fn node_of_cpu(&self) -> &[u8] {
-        &self.node_of_cpu
+    /// Node of the memory of a line.
+    pub(super) fn home(&self, memory: &Memory, object: u32, addr: u64) -> NodeId {
+        match LineWord(memory.line_word(addr)).home() {
+            Some(node) => NodeId(node),
+            None => memory.home(object, addr, self.socket_of_node.len() as u64, &self.node_of_cpu),
+        }
     }
 
-    pub(super) fn nodes(&self) -> u64 {
-        self.socket_of_node.len() as u64
-    }
-
+    #[inline]
     pub(super) fn socket_distance(&self, a: u16, b: u16) -> Distance {
         self.between_sockets[usize::from(a) * self.sockets + usize::from(b)]
     }
 
     #[inline]
     pub(super) fn distance(&self, a: u16, b: u16) -> Distance {
-        if a == b {
-            return Distance::Core;
-        }
+        if a == b { Distance::Core } else { self.between(a, b) }
+    }
+
+    /// Distance of the last-level caches of two cores; `Llc` when it is the same one.
+    #[inline]
+    pub(super) fn between(&self, a: u16, b: u16) -> Distance {
         self.between_llcs[usize::from(self.llc_of(a)) * self.llcs + usize::from(self.llc_of(b))]
     }
 
     /// Distance of the nearest last-level cache of a set from a core; `Llc` for the core's own.
+    #[inline]
     pub(super) fn nearest(&self, llcs: u64, core: u16) -> Option<Distance> {
         let at = &self.llcs_at[usize::from(self.llc_of(core))];
         let there = |distance: &Distance| at[*distance as usize] & llcs != 0;
@@ -97,6 +106,7 @@ impl Map {
     }
 
     /// Distance of the farthest one; `Llc` for an empty set.
+    #[inline]
     pub(super) fn farthest(&self, llcs: u64, core: u16) -> Distance {
         let at = &self.llcs_at[usize::from(self.llc_of(core))];
         let there = |distance: &Distance| at[*distance as usize] & llcs != 0;

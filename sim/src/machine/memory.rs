@@ -156,9 +156,34 @@ impl Memory {
         *word = *word & !(mask << shift) | (value & mask) << shift;
         LineWord(page.lines[(addr % PAGE / LINE_BYTES) as usize])
     }
+
+    /// Reads the `bytes` at `addr` and writes what `change` makes of them, if it makes anything. Returns
+    /// what was there, and the state of the line, which is that of an unused one when nothing was written.
+    #[inline]
+    pub(super) fn change(
+        &mut self,
+        addr: u64,
+        bytes: u32,
+        change: impl FnOnce(u64) -> Option<u64>,
+    ) -> (u64, LineWord) {
+        let slot = self.table[(addr / PAGE) as usize];
+        let page = &mut self.pages[slot as usize];
+        let word = &mut page.words[(addr % PAGE / WORD) as usize];
+        let (shift, mask) = (addr % WORD * 8, mask(bytes));
+        let old = *word >> shift & mask;
+        let Some(new) = change(old) else {
+            return (old, LineWord::default());
+        };
+        if slot == 0 {
+            return (old, self.write(addr, bytes, new));
+        }
+        *word = *word & !(mask << shift) | (new & mask) << shift;
+        (old, LineWord(page.lines[(addr % PAGE / LINE_BYTES) as usize]))
+    }
 }
 
 /// The low `bytes` of a word.
+#[inline]
 const fn mask(bytes: u32) -> u64 {
     u64::MAX >> (64 - 8 * bytes)
 }

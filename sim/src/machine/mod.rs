@@ -1,8 +1,8 @@
 //! The machine: topology, profiles, coherence, and the engine that runs actors on them.
 //!
-//! Layout: [`Profile`] (costs as data) and [`Topology`]; `costs` (a profile in cycles), `line`,
+//! Layout: [`Profile`] (costs as data) and [`Topology`]; `costs` (a profile in cycles), `line`, `record`,
 //! `in_flight` and `memory` (state), `coherence` and `transactions` (what an access costs and changes), `tally`, `handed` and
-//! `stats` (its counters), `queue`, `engine`, `sleep` and `fiber` (who acts when), `access`, `spin` and
+//! `stats` (its counters), `queue`, `cpu`, `engine`, `sleep` and `fiber` (who acts when), `access`, `store_buffer`, `spin` and
 //! `bulk` (the operations), `interrupts`, `words` and `world` (the
 //! [`Platform`](pamt_strategies::platform::Platform)), `build` (set-up, run, outcome) and [`LineBook`].
 //! `reference` is the same engine without a thought for speed, which tests hold this one to.
@@ -12,6 +12,7 @@ mod build;
 mod bulk;
 mod coherence;
 mod costs;
+mod cpu;
 mod engine;
 mod fiber;
 mod handed;
@@ -24,12 +25,14 @@ mod memory;
 mod moves;
 mod profile;
 mod queue;
+mod record;
 #[cfg(test)]
 mod reference;
 mod seeds;
 mod sleep;
 mod spin;
 mod stats;
+mod store_buffer;
 mod tally;
 mod topology;
 mod transactions;

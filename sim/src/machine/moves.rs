@@ -27,17 +27,17 @@ impl Coherence {
             LineState::Memory => None,
             LineState::Owned { core, .. } => (core != a.core).then_some(Some(core)),
             LineState::Record(index) => {
-                let owner = self.records.get(index).owner;
-                if owner != NONE {
-                    return (owner != a.core).then_some(Some(owner));
+                let record = self.records.get(index);
+                if record.owner != NONE {
+                    return (record.owner != a.core).then_some(Some(record.owner));
                 }
-                (self.records.other_sharers(index, a.core) > 0).then_some(None)
+                (record.other_sharers(a.core) > 0).then_some(None)
             }
         }
     }
 
     /// Performs an access and notes the move that it was, unless the core had what it wanted.
-    pub(super) fn access_traced(&mut self, r: &Request) -> Served {
+    pub(super) fn access_traced(&mut self, r: Request) -> Served {
         let sharer = self.sharer(r.a);
         let served = self.access_cold(LineWord(self.memory.line_word(r.a.addr)), r);
         if let (Some(from), Some(moves), false) = (sharer, &mut self.moves, served.hit) {

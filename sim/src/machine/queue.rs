@@ -74,26 +74,24 @@ impl Queue {
     pub(super) fn pop(&mut self) -> Option<u64> {
         self.len = self.len.checked_sub(1)?;
         let last = std::mem::replace(&mut self.places[TOP + self.len], ABSENT);
-        Some(if self.len == 0 { last } else { self.replace(last) })
+        Some(if self.len == 0 { last } else { self.exchange(last) })
     }
 
     /// Adds a key, then removes the lowest: one way through the heap instead of two.
     #[inline]
     pub(super) fn push_pop(&mut self, key: u64) -> u64 {
-        if key <= self.min() { key } else { self.replace(key) }
+        if key <= self.min() { key } else { self.exchange(key) }
     }
 
-    /// Takes the top out and puts `key` in: the hole sinks to the bottom first, since a re-queued
+    /// Takes the top out and puts a later `key` in: the hole sinks to the bottom first, since a re-queued
     /// event is usually late, and `key` rises from there.
-    fn replace(&mut self, key: u64) -> u64 {
-        let places = self.places.as_mut_slice();
+    pub(super) fn exchange(&mut self, key: u64) -> u64 {
+        let used = (TOP + self.len).next_multiple_of(ARITY);
+        let places = &mut self.places[..used];
         let top = places[TOP];
         let mut hole = TOP;
         while let Some(group) = places.get(children(hole)..).and_then(|rest| rest.first_chunk()) {
             let (child, least) = least_of(group);
-            if least == ABSENT {
-                break;
-            }
             places[hole] = least;
             hole = children(hole) + child;
         }

@@ -3,7 +3,8 @@
 use pamt_strategies::platform::Wake;
 use pamt_strategies::units::{CpuId, Cycles};
 
-use super::engine::{Machine, Status};
+use super::cpu::Status;
+use super::engine::Machine;
 use super::queue;
 
 impl Machine {
@@ -45,9 +46,8 @@ impl Machine {
             state.time = since.max(kick);
             return false;
         }
-        let status = Status::Sleeping { since };
         if deadline >= queue::NEVER {
-            (state.key, state.status) = (u64::MAX, status);
+            (state.key, state.status) = (u64::MAX, Status::Sleeping);
             return self.waits(cpu);
         }
         let key = queue::key(deadline, state.rank);
@@ -56,7 +56,7 @@ impl Machine {
             self.cpu_mut(cpu).time = deadline;
             return false;
         }
-        self.suspends(cpu, status, key)
+        self.suspends(cpu, Status::Sleeping, key)
     }
 
     /// How the last sleep ended.
@@ -74,8 +74,8 @@ impl Machine {
         self.cpu_mut(cpu).time += self.coherence.costs.ipi_send;
         let state = self.cpu_mut(target);
         match state.status {
-            Status::Sleeping { since } => {
-                let at = at.max(since);
+            Status::Sleeping => {
+                let at = at.max(state.time);
                 if queue::key(at, state.rank) < state.key {
                     state.wake = Wake::Kicked;
                     let key = self.key_at(target, at);

@@ -9,7 +9,8 @@ use pamt_strategies::platform::Until;
 use pamt_strategies::units::CpuId;
 
 use super::coherence::Want;
-use super::engine::{At, Machine, Status};
+use super::cpu::{At, Status};
+use super::engine::Machine;
 use super::line::NONE;
 use super::queue;
 
@@ -76,7 +77,7 @@ impl Machine {
     }
 
     fn spin_in_set_up(&mut self, cpu: CpuId, at: At, until: Until, reads: Option<u32>) {
-        let value = self.coherence.memory.read(at.addr, at.bytes);
+        let value = self.coherence.memory.read(at.addr, at.bytes.into());
         let holds = until.holds(value);
         assert!(
             holds || reads.is_some(),
@@ -96,7 +97,7 @@ impl Machine {
     pub(super) fn poll(&mut self, cpu: CpuId, now: u64) -> Read {
         self.counts.operations += 1;
         let at = self.cpu(cpu).spin.at;
-        let done = self.issue(cpu, at, Want::Load, now);
+        let done = self.issue(cpu, &at, Want::Load, now);
         if done == now {
             return self.read(cpu, now);
         }
@@ -108,7 +109,7 @@ impl Machine {
     /// A read of a spinner takes effect: tests the predicate.
     pub(super) fn read(&mut self, cpu: CpuId, now: u64) -> Read {
         let (load, pause) = (self.coherence.costs.load, self.coherence.costs.pause);
-        let value = self.visible(cpu, self.cpu(cpu).spin.at);
+        let value = self.visible(cpu, &self.cpu(cpu).spin.at);
         let done = now + load;
         let period = self.poll_period();
         let state = self.cpu_mut(cpu);
@@ -136,7 +137,7 @@ impl Machine {
 
     /// Waits for the next read that can see anything new; returns the key of its event, if any.
     fn watch(&mut self, cpu: CpuId) -> Option<u64> {
-        let access = self.access(cpu, self.cpu(cpu).spin.at);
+        let access = self.access(cpu, &self.cpu(cpu).spin.at);
         let record = self.coherence.promote(access);
         self.cpu_mut(cpu).spin.record = record;
         match self.coherence.lost_at(record, access.core) {

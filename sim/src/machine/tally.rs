@@ -28,6 +28,19 @@ pub(super) enum Met {
     Memory,
 }
 
+impl Met {
+    /// The only copy in another core, or a clean one beside others.
+    #[inline]
+    pub(super) fn of_copy(dirty: bool, remote: bool) -> Self {
+        match (dirty, remote) {
+            (false, false) => Self::CleanLocal,
+            (false, true) => Self::CleanRemote,
+            (true, false) => Self::DirtyLocal,
+            (true, true) => Self::DirtyRemote,
+        }
+    }
+}
+
 const ALL_MET: [Met; 9] = [
     Met::L1,
     Met::L2,
@@ -142,12 +155,12 @@ impl ObjectStats {
 
 /// What happened on a line since it has a record.
 ///
-/// Each offset that was used has a row of words, all rows of a line in one piece: the counts of its
+/// Each offset that was used has a row of words, all rows of a line in one piece behind an unused word: the counts of its
 /// accesses by [`kind`], then the CPUs that loaded, then the CPUs that stored or locked, by bit.
 #[derive(Clone, Debug)]
 pub(super) struct LineStats {
-    /// By offset: the number of its row, from 1.
-    row_of: [u8; LINE_BYTES as usize],
+    /// By offset: where its row begins, or 0.
+    row_of: [u16; LINE_BYTES as usize],
     rows: Vec<u64>,
     /// Reads of quiet spinners; they hit.
     pub(super) parked: u64,
@@ -173,35 +186,32 @@ impl LineStats {
     /// Counts an access of `cpu` at an address; a set of CPUs has so many `words`.
     #[inline]
     pub(super) fn count(&mut self, addr: u64, cpu: u16, want: Want, met: Met, words: usize) {
-        let stride = KINDS + 2 * words;
         let offset = (addr % LINE_BYTES) as usize;
-        let row = match self.row_of[offset].checked_sub(1) {
-            Some(row) => usize::from(row) * stride,
-            None => self.add_row(offset, stride),
+        let row = match self.row_of[offset] {
+            0 => self.add_row(offset, KINDS + 2 * words),
+            row => usize::from(row),
         };
-        let row = &mut self.rows[row..row + stride];
-        row[kind(want, met)] += 1;
+        self.rows[row + kind(want, met)] += 1;
         let users = if want == Want::Load { KINDS } else { KINDS + words };
-        row[users + usize::from(cpu / 64)] |= 1 << (cpu % 64);
+        self.rows[row + users + usize::from(cpu / 64)] |= 1 << (cpu % 64);
     }
 
     /// Adds the row of an offset; returns where it begins.
     #[cold]
     fn add_row(&mut self, offset: usize, stride: usize) -> usize {
-        let first = self.rows.len();
+        let first = self.rows.len().max(1);
         self.rows.resize(first + stride, 0);
-        self.row_of[offset] = (first / stride + 1) as u8;
+        self.row_of[offset] = first as u16;
         first
     }
 
     /// The offsets that were used, ascending, each with its counts and its users.
     fn used(&self) -> impl Iterator<Item = (u8, Tally, &[u64])> {
         let rows = self.row_of.iter().filter(|row| **row > 0).count();
-        let stride = self.rows.len() / rows.max(1);
+        let stride = self.rows.len().saturating_sub(1) / rows.max(1);
         let used = self.row_of.iter().enumerate().filter(|(_, row)| **row > 0);
         used.filter_map(move |(offset, row)| {
-            let (counts, users) =
-                self.rows[(usize::from(*row) - 1) * stride..][..stride].split_first_chunk()?;
+            let (counts, users) = self.rows[usize::from(*row)..][..stride].split_first_chunk()?;
             Some((offset as u8, Tally(*counts), users))
         })
     }

@@ -7,7 +7,7 @@ use pamt_strategies::platform::{BulkKind, Ordering, Place, Platform, Sharing, Un
 use pamt_strategies::units::{CpuId, NodeId};
 
 use super::bulk::FillRange;
-use super::engine::At;
+use super::cpu::At;
 use super::memory::Memory;
 use super::world::Sim;
 
@@ -71,14 +71,14 @@ impl<W: Word, P: World> SimWords<W, P> {
 
     fn word(&self, i: usize, private: bool) -> At {
         let addr = self.base + i as u64 * u64::from(self.stride);
-        At { addr, bytes: W::BYTES, object: self.object, private }
+        At { addr, bytes: W::BYTES as u16, object: self.object, private }
     }
 
     /// A part of a word: `unit` bytes, the `n`-th.
     fn part(&self, cpu: &P::Cpu, i: usize, unit: u32, n: u32) -> At {
         let at = self.at(cpu, i);
         assert!(unit * (n + 1) <= W::BYTES, "part {n} of {unit} bytes in a word of {}", W::BYTES);
-        At { addr: at.addr + u64::from(unit * n), bytes: unit, ..at }
+        At { addr: at.addr + u64::from(unit * n), bytes: unit as u16, ..at }
     }
 
     fn range(&self, cpu: &P::Cpu, range: &Range<usize>, home: Option<NodeId>) -> FillRange {
@@ -276,6 +276,6 @@ impl<P: World, W: Word> Words<P, W> for SimWords<W, P> {
     fn poke(&self, build: &mut P::Build, i: usize, value: W) {
         assert!(i < self.len, "word {i} of an array of {}", self.len);
         let at = self.word(i, false);
-        P::memory(build).write(at.addr, at.bytes, value.to_u64());
+        P::memory(build).write(at.addr, at.bytes.into(), value.to_u64());
     }
 }

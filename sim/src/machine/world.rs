@@ -11,7 +11,8 @@ use pamt_strategies::units::{Clock, CpuId, Cycles, NodeId};
 use super::build::SimBuild;
 use super::bulk::FillRange;
 use super::coherence::Want;
-use super::engine::{At, Machine};
+use super::cpu::At;
+use super::engine::Machine;
 use super::fiber::Suspend;
 use super::memory::Memory;
 use super::words::{Issue, SimWords, World};
@@ -35,6 +36,7 @@ impl SimCpu {
 
     /// The only way to the machine: `f` runs engine code, which never calls back into a body, so that
     /// no two references to the machine exist at a time.
+    #[inline]
     fn with<R>(&self, f: impl FnOnce(&mut Machine, CpuId) -> R) -> R {
         // SAFETY: `run` keeps the machine alive until the last body has ended or is forgotten, all
         // bodies of a run share one host thread, and no reference survives a call (see above).
@@ -49,6 +51,7 @@ impl SimCpu {
     }
 
     /// Waits until it is this CPU's turn to issue an operation on shared memory.
+    #[inline]
     fn turn(&self, want: Want) {
         if self.with(|m, cpu| m.yields(cpu, want)) {
             self.suspends();
@@ -76,15 +79,15 @@ impl Issue for SimCpu {
     }
 
     fn peek(&self, at: At) -> u64 {
-        self.with(|m, _| m.coherence.memory.read(at.addr, at.bytes))
+        self.with(|m, _| m.coherence.memory.read(at.addr, at.bytes.into()))
     }
 
     #[inline]
     fn load(&self, at: At) -> u64 {
-        if self.with(|m, cpu| m.issues(cpu, at, Want::Load)) {
+        if self.with(|m, cpu| m.issues_load(cpu, &at)) {
             self.suspends();
         }
-        self.with(|m, cpu| m.finish_load(cpu, at))
+        self.with(|m, cpu| m.finish_load(cpu, &at))
     }
 
     #[inline]
@@ -92,15 +95,15 @@ impl Issue for SimCpu {
         if !at.private {
             self.turn(Want::Store);
         }
-        self.with(|m, cpu| m.store(cpu, at, value));
+        self.with(|m, cpu| m.store(cpu, &at, value));
     }
 
     #[inline]
     fn locked(&self, at: At, change: impl FnOnce(u64) -> Option<u64>) -> u64 {
-        if self.with(|m, cpu| m.issues(cpu, at, Want::Locked)) {
+        if self.with(|m, cpu| m.issues_locked(cpu, &at)) {
             self.suspends();
         }
-        self.with(|m, cpu| m.finish_locked(cpu, at, change))
+        self.with(|m, cpu| m.finish_locked(cpu, &at, change))
     }
 
     fn spin(&self, at: At, until: Until, reads: Option<u32>) -> Result<u64, u64> {
@@ -114,7 +117,7 @@ impl Issue for SimCpu {
         if !at.private {
             self.turn(Want::Load);
         }
-        self.with(|m, cpu| m.prefetchw(cpu, at));
+        self.with(|m, cpu| m.prefetchw(cpu, &at));
     }
 
     fn fill(&self, range: FillRange, value: u64, kind: BulkKind) {

@@ -6,12 +6,12 @@ use pamt_strategies::measure::{Observation, Recorder};
 use pamt_strategies::platform::{Draws, Section, Stream, Until, Wake};
 use pamt_strategies::units::{CpuId, Cycles};
 
-use super::super::access::STORE_BUFFER;
 use super::super::coherence::{Access, Want};
-use super::super::engine::At;
+use super::super::cpu::At;
 use super::super::memory::Memory;
 use super::super::queue;
 use super::super::seeds;
+use super::super::store_buffer::STORE_BUFFER;
 use super::lines::{Lines, Met};
 
 /// A wait for a word.

@@ -34,7 +34,7 @@ use pamt_strategies::units::{Clock, CpuId, Cycles, NodeId};
 use super::bulk::FillRange;
 use super::coherence::Want;
 use super::costs::Costs;
-use super::engine::At;
+use super::cpu::At;
 use super::fiber::{Fibers, Suspend, Switch};
 use super::line_book::{LineRow, ObjectRow};
 use super::memory::Memory;

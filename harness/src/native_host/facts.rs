@@ -27,29 +27,30 @@ const READERS: [(&str, Reader); 10] = [
 
 /// Everything that is known, by name.
 pub(crate) fn facts(root: &Path) -> BTreeMap<&'static str, Fact> {
-    READERS.iter().map(|(name, reader)| (*name, reader(root))).collect()
+    let unavailable = |why| format!("unavailable, because {why}");
+    READERS.iter().map(|(name, reader)| (*name, reader(root).map_err(unavailable))).collect()
 }
 
 fn read(root: &Path, path: &str) -> Fact {
     fs::read_to_string(root.join(path))
         .map(|text| text.trim().to_owned())
-        .map_err(|error| format!("unavailable, because /{path} cannot be read: {error}"))
+        .map_err(|error| format!("/{path} cannot be read: {error}"))
 }
 
-fn cpuinfo(root: &Path, key: &str) -> Fact {
+/// What `/proc/cpuinfo` says of its first CPU.
+pub(super) fn cpuinfo(root: &Path, key: &str) -> Fact {
     let text = read(root, "proc/cpuinfo")?;
-    let line = text.lines().find(|line| line.starts_with(key));
+    let mut lines = text.lines().filter_map(|line| line.split_once(':'));
     let value =
-        line.and_then(|line| line.split_once(':')).map(|(_, value)| value.trim().to_owned());
-    value.ok_or_else(|| format!("unavailable, because /proc/cpuinfo has no `{key}`"))
+        lines.find(|(name, _)| name.trim() == key).map(|(_, value)| value.trim().to_owned());
+    value.ok_or_else(|| format!("/proc/cpuinfo has no `{key}`"))
 }
 
 /// Governors of all CPUs, each once.
 fn governor(root: &Path) -> Fact {
     let cpus = root.join("sys/devices/system/cpu");
-    let entries = fs::read_dir(&cpus).map_err(|error| {
-        format!("unavailable, because /sys/devices/system/cpu cannot be read: {error}")
-    })?;
+    let entries = fs::read_dir(&cpus)
+        .map_err(|error| format!("/sys/devices/system/cpu cannot be read: {error}"))?;
     let mut governors: Vec<String> = entries
         .flatten()
         .filter_map(|cpu| fs::read_to_string(cpu.path().join("cpufreq/scaling_governor")).ok())
@@ -60,7 +61,7 @@ fn governor(root: &Path) -> Fact {
     if governors.is_empty() {
         let why =
             "no CPU has cpufreq/scaling_governor: the platform or the hypervisor sets the clock";
-        return Err(format!("unavailable, because {why}"));
+        return Err(why.to_owned());
     }
     Ok(governors.join(", "))
 }
@@ -70,10 +71,7 @@ fn turbo(root: &Path) -> Fact {
     read(root, "sys/devices/system/cpu/intel_pstate/no_turbo")
         .map(|text| on(text, "0"))
         .or_else(|_| read(root, "sys/devices/system/cpu/cpufreq/boost").map(|text| on(text, "1")))
-        .map_err(|_| {
-            "unavailable, because neither intel_pstate/no_turbo nor cpufreq/boost is there"
-                .to_owned()
-        })
+        .map_err(|_| "neither intel_pstate/no_turbo nor cpufreq/boost is there".to_owned())
 }
 
 fn smt(root: &Path) -> Fact {

@@ -7,6 +7,7 @@
 
 mod counters;
 mod facts;
+mod hitm;
 mod load;
 mod probe;
 mod verdict;

@@ -337,23 +337,29 @@ rows = [
     assert!(line("made so").contains("fitted: x"), "{text}");
 }
 
-#[test]
-fn strategies_stand_against_one_of_them_seed_by_seed() {
-    let text = "
+/// Three strategies, as they stand against `global`.
+const STANDING: &str = "
 [base]
 workload = 'teardown'
 [cross]
 strategy = ['static', 'global', 'striped']
-seed = { from = 1, count = 3 }
+seed = { from = 1, count = 2 }
 [standing]
-against = 'global'";
-    let plan = plan(text);
-    let standing = plan.standing.as_ref().expect("asked for");
-    let mut standings = Standings::new(standing);
-    for job in &jobs(text) {
+against = 'global'
+";
+
+/// The standings of a plan's runs.
+fn stood(plan: &Plan) -> Standings<'_> {
+    let mut standings = Standings::new(plan.standing.as_ref().expect("asked for"));
+    for job in &plan.jobs(whole, uncertain).expect("the test's plan expands") {
         standings.add(job, &fake(job).expect("no unlucky seed"));
     }
-    let page = standings.to_markdown();
+    standings
+}
+
+#[test]
+fn strategies_stand_against_one_of_them_seed_by_seed() {
+    let page = stood(&plan(STANDING)).to_markdown();
     // `striped` does 11 where the others do 10, and is no competitor; `static` is the floor.
     let overall = |strategy: &str| {
         let start = format!("| {strategy} |");
@@ -366,29 +372,16 @@ against = 'global'";
     );
     assert!(overall("= static").contains("| 1.000 |"), "{page}");
     assert!(overall("global").contains("| 1.000 | 1.000 (teardown"), "{page}");
-    assert!(page.contains("1 scenarios, 3 seeds each"), "{page}");
-    let refused = text.replace("against = 'global'", "against = 'parked'");
+    assert!(page.contains("1 scenarios, 2 seeds each"), "{page}");
+    let refused = STANDING.replace("against = 'global'", "against = 'parked'");
     let error = Plan::parse(&refused, Path::new("plan.toml")).unwrap_err().to_string();
     assert!(error.contains("`parked` is not a strategy of the plan: static, global"), "{error}");
 }
 
 #[test]
 fn standings_over_draws_name_the_first_of_each_draw() {
-    let text = "
-[base]
-workload = 'teardown'
-[cross]
-strategy = ['static', 'global', 'striped']
-seed = { from = 1, count = 2 }
-[uncertainty]
-draws = 4
-[standing]
-against = 'global'";
-    let plan = plan(text);
-    let mut standings = Standings::new(plan.standing.as_ref().expect("asked for"));
-    for job in &jobs(text) {
-        standings.add(job, &fake(job).expect("no unlucky seed"));
-    }
+    let plan = plan(&format!("{STANDING}[uncertainty]\ndraws = 4"));
+    let standings = stood(&plan);
     let page = standings.draws_to_markdown().expect("there are draws");
     assert!(page.starts_with("Under 4 draws"), "{page}");
     assert!(page.contains("2 seeds in each"), "{page}");

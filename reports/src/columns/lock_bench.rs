@@ -39,6 +39,8 @@ columns! {
         "cycles_per_acquire" [computed] "" "cycles" Plain Neutral Own "Core cycles of all threads an acquire, where the host has the counter." => |r| counted(r, "cycles");
         "instructions_per_acquire" [computed] "" "instr." Plain Neutral Own "Instructions of all threads an acquire, where the host has the counter." => |r| counted(r, "instructions");
         "llc_misses_per_acquire" [computed] "" "LLC miss" Plain Neutral Own "Misses of the last-level cache of all threads an acquire, where the host has the counter." => |r| counted(r, "llc_misses");
+        "lcl_hitm_per_acquire" [computed] "" "LclHitm" Plain Lower Own "Loads of all threads an acquire that a modified line of another core of the socket answered, where the host has the counter." => |r| counted(r, "lcl_hitm");
+        "rmt_hitm_per_acquire" [computed] "" "RmtHitm" Plain Lower Own "Loads of all threads an acquire that a modified line of another socket answered, where the host has the counter." => |r| counted(r, "rmt_hitm");
         "acquires" [key] "" "acquires" Count Neutral Own "Acquisitions of all threads." => |r| Some(r.acquires);
         "elapsed_ns" [key] "" "elapsed" Ns Neutral Own "From the start to the end of the last thread." => |r| Some(r.elapsed_ns);
         "machine" [key] "" "machine" Word Neutral Own "Machine profile, or `host`." => |r| Some(r.machine.clone());

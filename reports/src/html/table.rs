@@ -17,8 +17,13 @@ pub(super) struct TableView {
     caption: String,
     groups: Vec<Group>,
     heads: Vec<HeadView>,
+    /// Places of the columns of words, from 1; a row's heading (1) needs none.
+    words: Vec<usize>,
     rows: Vec<RowView>,
 }
+
+/// The last column that the style sheet knows as one of words by its place.
+const LAST_STYLED: usize = 9;
 
 struct Group {
     name: &'static str,
@@ -94,6 +99,7 @@ struct CellView {
     shown: String,
     /// Empty when it is the same as shown.
     raw: String,
+    /// It is text among numbers.
     word: bool,
     /// Id of the part that the text leads to; mostly empty.
     to: String,
@@ -130,9 +136,8 @@ impl TableView {
                 .chain(columns.iter().map(|column| CellView::of(column, row.row)))
                 .collect(),
         });
-        let heads: Vec<HeadView> = heads.collect();
         let groups = groups(labels.len(), columns.iter().map(|column| column.group));
-        Some(Self { id, caption, groups, heads, rows: rows.collect() })
+        Some(Self::new(id, caption, groups, heads.collect(), rows.collect()))
     }
 
     /// A table of entries. A column that holds figures and no word is one of numbers.
@@ -154,13 +159,31 @@ impl TableView {
             word: !is_number(column),
             ..HeadView::word(title)
         };
-        let heads = heads.iter().enumerate().map(head).collect();
+        let heads: Vec<HeadView> = heads.iter().enumerate().map(head).collect();
         let row = |row: Vec<Entry>| {
             let cells = row.into_iter().map(CellView::entry).collect();
             RowView { pointer: String::new(), class: "", cells }
         };
         let rows = rows.into_iter().map(row).collect();
-        Some(Self { id, caption, groups: Vec::new(), heads, rows })
+        Some(Self::new(id, caption, Vec::new(), heads, rows))
+    }
+
+    fn new(
+        id: String,
+        caption: String,
+        groups: Vec<Group>,
+        heads: Vec<HeadView>,
+        mut rows: Vec<RowView>,
+    ) -> Self {
+        let styled = heads.iter().enumerate().take(LAST_STYLED).skip(1);
+        let words: Vec<usize> =
+            styled.filter(|(_, head)| head.word).map(|(at, _)| at + 1).collect();
+        for row in &mut rows {
+            for (at, cell) in row.cells.iter_mut().enumerate() {
+                cell.word &= !cell.shown.is_empty() && !words.contains(&(at + 1));
+            }
+        }
+        Self { id, caption, groups, heads, words, rows }
     }
 }
 

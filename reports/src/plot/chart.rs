@@ -213,13 +213,10 @@ fn failed(error: impl std::fmt::Display) -> String {
     error.to_string()
 }
 
-/// What plotters says at length: defaults, the colours of grid and axes, a font size.
-const SHORTER: [(&str, &str); 8] = [
+/// What plotters says at length: defaults, a font size.
+const SHORTER: [(&str, &str); 5] = [
     (" opacity=\"1\"", ""),
     (" font-family=\"sans-serif\"", ""),
-    (" stroke-width=\"1\"", ""),
-    (" opacity=\"0.15\" stroke=\"currentColor\"", " stroke=\"#8884\""),
-    (" opacity=\"0.6\" stroke=\"currentColor\"", " stroke=\"#888\""),
     ("font-size=\"9.67741935483871\"", "font-size=\"11\""),
     (" font-size=\"10.483870967741936\"", ""),
     (" fill=\"currentColor\"", ""),
@@ -277,15 +274,43 @@ impl Chart {
     fn themed(&self, text: &str, lines: &[Line]) -> String {
         let body = text.split_once('>').map_or(text, |(_, body)| body);
         let body = body.replace("\"#000000\"", "\"currentColor\"");
-        let body = SHORTER.iter().fold(body, |body, (long, short)| body.replace(long, short));
         let body = body.trim().trim_end_matches("</svg>");
+        let (body, rules) = rules_apart(body);
+        let body = SHORTER.iter().fold(body, |body, (long, short)| body.replace(long, short));
         let series = self.series.iter().enumerate();
         let drawn: String = series
             .zip(lines)
             .map(|((index, series), line)| curve(index, series, line) + &legend(index, series))
             .collect();
-        super::open(WIDTH, HEIGHT, &self.title, &self.desc) + body + &drawn + "</svg>"
+        super::open(WIDTH, HEIGHT, &self.title, &self.desc) + &rules + &body + &drawn + "</svg>"
     }
+}
+
+/// The texts of what plotters drew, and its grid, axes and ticks as one path of each shade.
+fn rules_apart(body: &str) -> (String, String) {
+    let (mut texts, mut grid, mut axes) = (String::new(), String::new(), String::new());
+    for line in body.lines() {
+        match rule(line) {
+            Some(path) if line.contains("opacity=\"0.15\"") => grid.push_str(&path),
+            Some(path) => axes.push_str(&path),
+            None => texts.push_str(line),
+        }
+    }
+    let path = |path: &str, shade: &str| format!("<path d=\"{path}\" stroke=\"{shade}\"/>\n");
+    (texts, path(&grid, super::FAINT_RULE) + &path(&axes, super::RULE))
+}
+
+/// A straight line of plotters (`x1= y1= x2= y2=` or `points=`) as a part of a path.
+fn rule(line: &str) -> Option<String> {
+    let coordinates = match line.strip_prefix("<line ") {
+        Some(line) => line.split_once(" x1=")?.1.split('"').skip(1).step_by(2).take(4).collect(),
+        None => {
+            let points = line.strip_prefix("<polyline ")?.split_once("points=\"")?.1;
+            points.split(['"', ' ', ',']).take(4).collect::<Vec<_>>()
+        }
+    };
+    let [x, y, to_x, to_y] = coordinates.as_slice() else { return None };
+    Some(if x == to_x { format!("M{x} {y}V{to_y}") } else { format!("M{x} {y}H{to_x}") })
 }
 
 /// A line, with its marks, as one path: steps from point to point, those of less than a pixel left out.

@@ -4,7 +4,7 @@
 //! cores would outweigh the rest of the page.
 
 use super::png::{LEVELS, Picture};
-use super::{escape, open};
+use super::{RULE, escape, open};
 
 /// A square matrix of counts.
 #[derive(Clone, Debug)]
@@ -25,7 +25,7 @@ const SIDE: u32 = 360;
 const LEFT: u32 = 80;
 const TOP: u32 = 10;
 /// Orange of the palette: it can be seen on white and on black.
-const COLOUR: (u8, u8, u8) = (213, 94, 0);
+const COLOUR: (u8, u8, u8) = super::PALETTE[1];
 /// Height of a text.
 const TEXT: u32 = 12;
 
@@ -52,7 +52,7 @@ impl Heat {
             "<image x=\"{LEFT}\" y=\"{TOP}\" width=\"{SIDE}\" height=\"{SIDE}\" \
              image-rendering=\"pixelated\" style=\"image-rendering:pixelated\" href=\"{}\"/>\
              <rect x=\"{LEFT}\" y=\"{TOP}\" width=\"{SIDE}\" height=\"{SIDE}\" fill=\"none\" \
-             stroke=\"#888\"/>\n",
+             stroke=\"{RULE}\"/>\n",
             picture.data_uri()
         ));
         text.push_str(&self.axes());

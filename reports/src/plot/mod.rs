@@ -22,6 +22,11 @@ pub use ranges::{Range, Ranges};
 const PALETTE: [(u8, u8, u8); 6] =
     [(0, 114, 178), (213, 94, 0), (0, 158, 115), (204, 121, 167), (230, 159, 0), (86, 180, 233)];
 
+/// Grey that is seen on white and on black: axes, and the rule at 0.
+const RULE: &str = "#888";
+/// The same, faint: grids.
+const FAINT_RULE: &str = "#8884";
+
 /// Colour of the `index`th series.
 fn colour(index: usize) -> (u8, u8, u8) {
     PALETTE[index % PALETTE.len()]
@@ -48,16 +53,27 @@ pub(crate) fn escape(text: &str) -> String {
     escaped
 }
 
+/// A plot as part of a page: HTML gives the namespace, and the caption below says what the description says.
+pub(crate) fn in_page(svg: &str) -> String {
+    let svg = svg.replacen(NAMESPACE, "", 1);
+    match (svg.split_once("<desc>"), svg.split_once("</desc>")) {
+        (Some((before, _)), Some((_, after))) => before.to_owned() + after,
+        _ => svg,
+    }
+}
+
 /// A coordinate with as many digits as can be seen.
 fn tenths(at: f64) -> f64 {
     (at * 10.0).round() / 10.0
 }
 
+const NAMESPACE: &str = " xmlns=\"http://www.w3.org/2000/svg\"";
+
 /// The opening of an SVG of this size with title and description. Text is in the page's colour and 12
 /// units high where it says nothing else.
 fn open(width: u32, height: u32, title: &str, desc: &str) -> String {
     format!(
-        "<svg xmlns=\"http://www.w3.org/2000/svg\" class=\"plot\" role=\"img\" \
+        "<svg{NAMESPACE} class=\"plot\" role=\"img\" \
          viewBox=\"0 0 {width} {height}\" width=\"{width}\" height=\"{height}\" \
          font-family=\"sans-serif\" font-size=\"12\" fill=\"currentColor\"><title>{}</title><desc>{}</desc>\n",
         escape(title),

@@ -1,6 +1,6 @@
 //! Horizontal ranges over one axis that has 0 on it: intervals, and the pulls of a tornado.
 
-use super::{css, escape, open, tenths};
+use super::{RULE, css, escape, open, tenths};
 
 /// One range.
 #[derive(Clone, Debug)]
@@ -52,7 +52,7 @@ impl Ranges {
         let mut text = open(WIDTH, height, &self.title, &self.desc);
         let (zero, bottom) = (place(0.0), height - 18);
         text.push_str(&format!(
-            "<path d=\"M{zero} 4V{bottom}\" stroke=\"#888\"/><text x=\"{zero}\" y=\"{}\" \
+            "<path d=\"M{zero} 4V{bottom}\" stroke=\"{RULE}\"/><text x=\"{zero}\" y=\"{}\" \
              text-anchor=\"middle\">0</text>\n",
             height - 4
         ));

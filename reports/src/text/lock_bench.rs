@@ -7,7 +7,7 @@ use crate::figure;
 use crate::schema::{Distribution, LockBenchDocument, LockBenchRow, Noise, counter_lines};
 
 /// Columns of the table, with their rank.
-const COLUMNS: [(&str, u8); 13] = [
+const COLUMNS: [(&str, u8); 15] = [
     ("lock", 0),
     ("threads", 0),
     ("ns_per_acquire", 0),
@@ -20,6 +20,8 @@ const COLUMNS: [(&str, u8); 13] = [
     ("cycles_per_acquire", 2),
     ("instructions_per_acquire", 2),
     ("llc_misses_per_acquire", 2),
+    ("lcl_hitm_per_acquire", 2),
+    ("rmt_hitm_per_acquire", 2),
     ("seed", 4),
 ];
 

@@ -38,13 +38,13 @@ impl Cell {
 
 /// All tables, in the order of the page.
 pub(crate) fn tables(page: &str) -> Vec<Table> {
-    between(page, "<table class=\"data\" id=\"", "</table>").map(table).collect()
+    between(page, "<table class=\"data", "</table>").map(table).collect()
 }
 
 fn table(text: &str) -> Table {
     let body = text.split_once("<tbody>").map_or("", |(_, body)| body);
     Table {
-        id: text.split('"').next().unwrap_or_default().to_owned(),
+        id: between(text, " id=\"", "\"").next().unwrap_or_default().to_owned(),
         caption: between(text, "<caption", "</caption>")
             .map(|caption| caption.split_once('>').map_or("", |(_, text)| text))
             .map(plain)

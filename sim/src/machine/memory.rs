@@ -33,19 +33,13 @@ pub(super) struct Object {
 }
 
 /// Values, line states and the arrays they belong to.
+#[derive(Default)]
 pub(super) struct Memory {
-    /// Page of each address; 0 is a page that nobody writes to.
-    table: Vec<u32>,
-    pages: Vec<Box<Page>>,
+    /// The pages of all addresses, as far as somebody has written to them.
+    pages: Vec<Option<Box<Page>>>,
+    touched: u64,
     objects: Vec<Object>,
     end: u64,
-}
-
-impl Default for Memory {
-    fn default() -> Self {
-        let pages = vec![Box::new(Page::EMPTY)];
-        Self { table: Vec::new(), pages, objects: Vec::new(), end: 0 }
-    }
 }
 
 impl Page {
@@ -66,7 +60,7 @@ impl Memory {
         let base = self.end.next_multiple_of(align);
         let bytes = (place.len as u64 * u64::from(stride)).next_multiple_of(LINE_BYTES);
         self.end = base + bytes;
-        self.table.resize(self.end.div_ceil(PAGE) as usize, 0);
+        self.pages.resize_with(self.end.div_ceil(PAGE) as usize, || None);
         let record = if place.record_bytes == 0 { stride } else { place.record_bytes };
         let id = self.objects.len() as u32;
         self.objects.push(Object {
@@ -90,7 +84,7 @@ impl Memory {
 
     /// Bytes of pages that exist.
     pub(super) fn touched_bytes(&self) -> u64 {
-        (self.pages.len() as u64 - 1) * PAGE
+        self.touched * PAGE
     }
 
     /// Home of a line by its object's placement. `node_of_cpu` serves per-CPU arrays.
@@ -111,19 +105,8 @@ impl Memory {
 
     #[inline]
     fn page(&mut self, addr: u64) -> &mut Page {
-        let page = (addr / PAGE) as usize;
-        let slot = match self.table[page] {
-            0 => self.touch(page),
-            slot => slot,
-        };
-        &mut self.pages[slot as usize]
-    }
-
-    #[cold]
-    fn touch(&mut self, page: usize) -> u32 {
-        self.pages.push(Box::new(Page::EMPTY));
-        self.table[page] = self.pages.len() as u32 - 1;
-        self.table[page]
+        let touched = &mut self.touched;
+        self.pages[(addr / PAGE) as usize].get_or_insert_with(|| touch(touched))
     }
 
     /// State word of the line of `addr`.
@@ -135,15 +118,15 @@ impl Memory {
     /// State word of the line of `addr`.
     #[inline]
     pub(super) fn line_word(&self, addr: u64) -> u64 {
-        let slot = self.table[(addr / PAGE) as usize];
-        self.pages[slot as usize].lines[(addr % PAGE / LINE_BYTES) as usize]
+        let page = self.pages[(addr / PAGE) as usize].as_deref();
+        page.map_or(0, |page| page.lines[(addr % PAGE / LINE_BYTES) as usize])
     }
 
     /// Reads `bytes` (1, 2, 4 or 8) at `addr`, which is aligned to them.
     #[inline]
     pub(super) fn read(&self, addr: u64, bytes: u32) -> u64 {
-        let slot = self.table[(addr / PAGE) as usize];
-        let word = self.pages[slot as usize].words[(addr % PAGE / WORD) as usize];
+        let page = self.pages[(addr / PAGE) as usize].as_deref();
+        let word = page.map_or(0, |page| page.words[(addr % PAGE / WORD) as usize]);
         word >> (addr % WORD * 8) & mask(bytes)
     }
 
@@ -166,20 +149,25 @@ impl Memory {
         bytes: u32,
         change: impl FnOnce(u64) -> Option<u64>,
     ) -> (u64, LineWord) {
-        let slot = self.table[(addr / PAGE) as usize];
-        let page = &mut self.pages[slot as usize];
+        let Some(page) = &mut self.pages[(addr / PAGE) as usize] else {
+            let written = change(0).map(|new| self.write(addr, bytes, new));
+            return (0, written.unwrap_or_default());
+        };
         let word = &mut page.words[(addr % PAGE / WORD) as usize];
         let (shift, mask) = (addr % WORD * 8, mask(bytes));
         let old = *word >> shift & mask;
         let Some(new) = change(old) else {
             return (old, LineWord::default());
         };
-        if slot == 0 {
-            return (old, self.write(addr, bytes, new));
-        }
         *word = *word & !(mask << shift) | (new & mask) << shift;
         (old, LineWord(page.lines[(addr % PAGE / LINE_BYTES) as usize]))
     }
+}
+
+#[cold]
+fn touch(touched: &mut u64) -> Box<Page> {
+    *touched += 1;
+    Box::new(Page::EMPTY)
 }
 
 /// The low `bytes` of a word.

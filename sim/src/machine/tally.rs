@@ -155,8 +155,8 @@ impl ObjectStats {
 
 /// What happened on a line since it has a record.
 ///
-/// Each offset that was used has a row of words, all rows of a line in one piece behind an unused word: the counts of its
-/// accesses by [`kind`], then the CPUs that loaded, then the CPUs that stored or locked, by bit.
+/// Each offset that was used has a row of words, all rows of a line in one piece behind an unused word: the
+/// counts of its accesses by [`kind`], then the CPUs that loaded, then the CPUs that stored or locked, by bit.
 #[derive(Clone, Debug)]
 pub(super) struct LineStats {
     /// By offset: where its row begins, or 0.

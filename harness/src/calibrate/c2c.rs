@@ -5,21 +5,25 @@
 //! shared), then the other walks the chain, each line naming the next, so that no two transfers overlap.
 
 use core::hint::spin_loop;
-use core::sync::atomic::{AtomicU64, Ordering};
-use std::time::Instant;
+use core::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
 
 use pamt_reports::plot::Heat;
 
 use super::crew::together;
 use super::figure::Figure;
 use super::lines::{ADDRESSES, Line, at, lines, spread_out};
-use super::plan::{Class, PairPlan};
+use super::plan::{Class, LIMIT, PairPlan};
 
 /// Round trips of a window.
 const TRIPS: u64 = 100;
 /// Lines of a chain, and rounds over it.
 const CHAIN: usize = 64;
 const ROUNDS: usize = 120;
+
+/// After this time, tens of times what is planned, a ping-pong ends with the window that it is in: the host gives
+/// one of its CPUs to others.
+const PATIENCE: Duration = Duration::from_millis(100);
 
 /// One pair of the matrix.
 pub(super) struct Cell {
@@ -50,13 +54,15 @@ pub(super) struct PairCosts {
     pub(super) upgrade: Figure,
 }
 
-/// Ping-pong over all pairs of a plan. The address changes from window to window.
+/// Ping-pong over the pairs of a plan, as long as there is time. The address changes from window to window.
 pub(super) fn matrix(plan: &PairPlan) -> Matrix {
+    let begun = Instant::now();
     let cell = |(class, pair): &(Class, [usize; 2])| {
-        let samples = ping_pong(*pair, plan.windows, Turn::Cas);
+        let samples = ping_pong(*pair, plan.windows, Turn::Cas, PATIENCE);
         Some(Cell { pair: *pair, class: *class, one_way_ns: Figure::of(&samples)? })
     };
-    Matrix { cpus: plan.cpus.clone(), cells: plan.pairs.iter().filter_map(cell).collect() }
+    let in_time = plan.pairs.iter().take_while(|_| begun.elapsed() < LIMIT);
+    Matrix { cpus: plan.cpus.clone(), cells: in_time.filter_map(cell).collect() }
 }
 
 impl Matrix {
@@ -66,6 +72,17 @@ impl Matrix {
         let medians: Vec<f64> = cells().map(|cell| cell.one_way_ns.median).collect();
         let least = cells().map(|cell| cell.one_way_ns.least).fold(f64::INFINITY, f64::min);
         Figure::of(&medians).map(|figure| Figure { least, ..figure })
+    }
+
+    /// How many pairs were measured; `None` if all were.
+    pub(super) fn sampled(&self) -> Option<String> {
+        let (some, cpus) = (self.cells.len(), self.cpus.len());
+        let all = cpus * cpus.saturating_sub(1) / 2;
+        (some < all).then(|| {
+            format!(
+                "{some} of {all} pairs of CPUs were measured, drawn at random for each distance"
+            )
+        })
     }
 
     /// As a map of whole ns.
@@ -78,9 +95,12 @@ impl Matrix {
                 (counts[a][b], counts[b][a]) = (ns, ns);
             }
         }
+        let sampled = self.sampled().map(|sampled| format!("; {sampled}, the others are blank"));
         Heat {
             title: "Transfers between CPUs, ns".into(),
-            desc: "Compare-and-swap ping-pong on one line, one way, median of the windows".into(),
+            desc: "Compare-and-swap ping-pong on one line, one way, median of the windows"
+                .to_owned()
+                + &sampled.unwrap_or_default(),
             what: "CPU".into(),
             names: self.cpus.iter().map(|cpu| *cpu as u32).collect(),
             counts,
@@ -93,9 +113,9 @@ pub(super) fn costs(pair: [usize; 2]) -> PairCosts {
     let windows = 10 * ADDRESSES;
     let figure = |samples: Vec<f64>| Figure::of(&samples).expect("windows were asked for");
     PairCosts {
-        cas: figure(ping_pong(pair, windows, Turn::Cas)),
-        load_then_cas: figure(ping_pong(pair, windows, Turn::LoadThenCas)),
-        two_lines: figure(ping_pong(pair, windows, Turn::TwoLines)),
+        cas: figure(ping_pong(pair, windows, Turn::Cas, PATIENCE)),
+        load_then_cas: figure(ping_pong(pair, windows, Turn::LoadThenCas, PATIENCE)),
+        two_lines: figure(ping_pong(pair, windows, Turn::TwoLines, PATIENCE)),
         hitm: [0, 1].map(|home| figure(walk(pair, home, prepare_modified, load))),
         forward: figure(walk(pair, 0, prepare_clean, load)),
         upgrade: figure(walk(pair, 0, prepare_shared, add)),
@@ -110,12 +130,17 @@ enum Turn {
     TwoLines,
 }
 
-/// One way of each window, in ns. The first window warms up and does not count.
-fn ping_pong(pair: [usize; 2], windows: usize, turn: Turn) -> Vec<f64> {
+/// One way of each window, in ns. The first window warms up and does not count; one after it always does.
+fn ping_pong(pair: [usize; 2], windows: usize, turn: Turn, patience: Duration) -> Vec<f64> {
     let (mine, other) = (spread_out(), spread_out());
+    let (begun, last) = (Instant::now(), AtomicUsize::new(windows));
     let results = together(&pair, |side| {
         let mut samples = Vec::with_capacity(windows);
         for window in 0..=windows {
+            // Side 0 decides before its first turn of a window, which side 1 has seen when it ends the window.
+            if side == 0 && window > 0 && begun.elapsed() >= patience {
+                last.fetch_min(window, Ordering::Relaxed);
+            }
             let line = at(&mine, window % ADDRESSES);
             let second = if turn == Turn::TwoLines { at(&other, window % ADDRESSES) } else { line };
             let base = (window / ADDRESSES) as u64 * 2 * TRIPS;
@@ -139,6 +164,9 @@ fn ping_pong(pair: [usize; 2], windows: usize, turn: Turn) -> Vec<f64> {
                 }
             }
             samples.push(begun.elapsed().as_nanos() as f64 / (2 * TRIPS) as f64);
+            if window >= last.load(Ordering::Relaxed) {
+                break;
+            }
         }
         samples.split_off(1)
     });
@@ -254,8 +282,18 @@ fn flush(line: &AtomicU64) {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
+    use super::super::plan::{START, WINDOW};
     use super::*;
+
+    /// What [`costs`] should take at most: three ways of ping-pong; four walks, each line prepared by one CPU
+    /// and then walked by the other.
+    pub(in crate::calibrate) fn expected() -> Duration {
+        let transfer = WINDOW / (2 * TRIPS) as u32;
+        let ping_pong = START + WINDOW * (10 * ADDRESSES + 1) as u32;
+        let walk = START + transfer * (2 * CHAIN * ROUNDS) as u32;
+        3 * ping_pong + 4 * walk
+    }
 
     #[test]
     fn a_chain_visits_each_of_its_lines_once() {
@@ -275,8 +313,11 @@ mod tests {
         let cpus = pamt_strategies::platform::native::host_cpus();
         if let [a, b, ..] = cpus[..] {
             for turn in [Turn::Cas, Turn::LoadThenCas, Turn::TwoLines] {
-                let samples = ping_pong([a.number, b.number], ADDRESSES, turn);
+                let pair = [a.number, b.number];
+                let samples = ping_pong(pair, ADDRESSES, turn, Duration::MAX);
                 assert!(samples.len() == ADDRESSES && samples.iter().all(|ns| *ns > 0.0));
+                let samples = ping_pong(pair, ADDRESSES, turn, Duration::ZERO);
+                assert_eq!(samples.len(), 1, "out of patience at once");
             }
         }
     }

@@ -33,10 +33,13 @@ const WINDOWS: usize = 2 * ADDRESSES;
 
 /// With 1, 2, 4, ... and all of these CPUs, in their order.
 pub(super) fn measure(cpus: &[usize]) -> Vec<Contended> {
-    let mut counts: Vec<usize> =
-        std::iter::successors(Some(1), |n| Some(2 * n)).take_while(|n| *n < cpus.len()).collect();
-    counts.push(cpus.len());
-    counts.into_iter().map(|n| one(&cpus[..n])).collect()
+    counts(cpus.len()).map(|n| one(&cpus[..n])).collect()
+}
+
+/// 1, 2, 4, ... and all.
+fn counts(all: usize) -> impl Iterator<Item = usize> {
+    let powers = std::iter::successors(Some(1), |n| Some(2 * n));
+    powers.take_while(move |n| *n < all).chain([all])
 }
 
 fn one(cpus: &[usize]) -> Contended {
@@ -91,8 +94,15 @@ fn hammer(line: &AtomicU64, pauses: u32) -> Done {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
+    use super::super::plan::START;
     use super::*;
+
+    /// What the probe should take at most on so many CPUs: its threads are started anew in each window.
+    pub(in crate::calibrate) fn expected(cpus: usize) -> Duration {
+        let windows = 2 * WINDOWS as u32;
+        counts(cpus).map(|n| windows * (WINDOW + START / 2 * n as u32)).sum()
+    }
 
     #[test]
     fn a_cpu_alone_keeps_the_line() {

@@ -33,7 +33,7 @@ use self::contended::Contended;
 use self::figure::Figure;
 use self::instructions::Instructions;
 use self::overhead::Overhead;
-use self::plan::{Class, PairPlan};
+use self::plan::Class;
 use self::store_buffer::StoreBuffer;
 use self::topology::Shape;
 
@@ -77,7 +77,6 @@ impl CalibrateError {
 /// Everything that was measured.
 pub struct Calibration {
     shape: Shape,
-    plan: PairPlan,
     ghz: Option<Figure>,
     instructions: Instructions,
     levels: Levels,
@@ -122,7 +121,6 @@ pub fn calibrate(mut step: impl FnMut(&'static str)) -> Result<Calibration, Cali
     step("done");
     Ok(Calibration {
         shape,
-        plan,
         ghz,
         instructions,
         levels,
@@ -166,5 +164,29 @@ impl Calibration {
     #[must_use]
     pub fn heat(&self) -> Heat {
         self.matrix.heat()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    /// What the steps that grow with the host should take at most, by their windows.
+    fn expected(cpus: &[HostCpu]) -> Duration {
+        let plan = plan::plan(cpus);
+        plan::tests::expected(&plan)
+            + c2c::tests::expected() * plan.samples().count() as u32
+            + contended::tests::expected(cpus.len())
+    }
+
+    #[test]
+    fn every_host_is_measured_in_two_minutes_with_half_a_minute_for_what_does_not_grow() {
+        let host = plan::tests::host;
+        for cpus in [host(1, 1, 1), host(2, 4, 8), host(2, 2, 64), host(4, 8, 16)] {
+            let expected = expected(&cpus);
+            assert!(expected < Duration::from_secs(90), "{} CPUs: {expected:?}", cpus.len());
+        }
     }
 }

@@ -85,11 +85,13 @@ fn map(matrix: &Matrix) -> String {
         let share = (ns / least).ln() / (most / least).ln().max(1e-9);
         SHADES[((share * SHADES.len() as f64) as usize).min(SHADES.len() - 1)]
     };
+    let every = if step > 1 { format!(", every {step}th CPU") } else { String::new() };
+    let sampled = matrix.sampled().is_some();
     let mut text = format!(
-        "transfers between CPUs, one way: `{}` {least:.0} ns to `{}` {most:.0} ns{}\n",
+        "transfers between CPUs, one way: `{}` {least:.0} ns to `{}` {most:.0} ns{every}{}\n",
         SHADES[0],
         SHADES[SHADES.len() - 1],
-        if step > 1 { format!(", every {step}th CPU") } else { String::new() },
+        if sampled { ", `?` not measured" } else { "" },
     );
     for a in &shown {
         let cells = shown.iter().map(|b| if a == b { ' ' } else { ns(*a, *b).map_or('?', shade) });
@@ -124,10 +126,7 @@ impl Calibration {
                     .into(),
             );
         }
-        if !self.plan.complete {
-            caveats
-                .push(format!("{} pairs of CPUs were measured, not all.", self.plan.pairs.len()));
-        }
+        caveats.extend(self.matrix.sampled().map(|sampled| sampled + "."));
         caveats
     }
 }

@@ -77,9 +77,6 @@ pub(super) fn carry_out(
             "more threads than CPUs: they took turns, and times include the scheduler".into(),
         );
     }
-    if !outcome.pinned {
-        notes.push("not every thread could be pinned to a CPU".into());
-    }
     let mut run = to_run(
         prepared,
         Finished {

@@ -18,7 +18,7 @@ pub enum LockRunError {
         nearest: String,
     },
     /// More threads than CPUs.
-    #[error("{threads} threads on {machine}, which has {cpus} CPUs in this pin order; {remedy}")]
+    #[error("{threads} threads on {machine}, but CPUs in this pin order: {cpus}; {remedy}")]
     TooManyThreads {
         /// Asked for.
         threads: usize,

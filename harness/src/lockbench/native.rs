@@ -39,7 +39,8 @@ pub fn run_native(bench: &LockBench, choices: &NativeChoices) -> Result<LockRow,
             threads: bench.threads,
             cpus: pin.len(),
             machine: "this host".into(),
-            remedy: "ask for fewer, or add --oversubscribe to let them take turns",
+            remedy: "ask for fewer, allow the process more (taskset, cpusets), or let them take turns \
+                     (--oversubscribe)",
         });
     }
     let options = NativeOptions {

@@ -4,11 +4,12 @@ use std::collections::BTreeMap;
 
 use pamt_reports::schema::LockRow;
 
-/// Locks by type and caller, prefixed so that no lock of ours has their name.
-pub(super) fn locks(text: &str) -> BTreeMap<String, LockRow> {
-    let head = text.lines().position(|line| line.contains("contended") && line.contains("caller"));
-    let Some(head) = head else { return BTreeMap::new() };
-    text.lines().skip(head + 1).filter_map(row).collect()
+/// Locks by type and caller, prefixed so that no lock of ours has their name; `None` where there is no such
+/// table.
+pub(super) fn locks(text: &str) -> Option<BTreeMap<String, LockRow>> {
+    let is_head = |line: &str| line.contains("contended") && line.contains("caller");
+    let head = text.lines().position(is_head)?;
+    Some(text.lines().skip(head + 1).filter_map(row).collect())
 }
 
 fn row(line: &str) -> Option<(String, LockRow)> {
@@ -56,7 +57,7 @@ mod tests {
 
     #[test]
     fn each_caller_is_a_lock_with_its_waits() {
-        let locks = locks(TABLE);
+        let locks = locks(TABLE).expect("a table");
         assert_eq!(locks.len(), 2);
         let futex = &locks["kernel: spinlock futex_wake"];
         assert_eq!((futex.contentions, futex.waittime_total_ns), (12, 35_200));
@@ -65,7 +66,9 @@ mod tests {
     }
 
     #[test]
-    fn a_table_of_nothing_is_no_lock() {
-        assert!(super::locks("no events").is_empty());
+    fn a_report_without_a_table_is_not_one_without_locks() {
+        assert!(super::locks("no events").is_none());
+        let head: String = TABLE.lines().take(1).collect();
+        assert_eq!(super::locks(&head), Some(BTreeMap::new()));
     }
 }

@@ -41,6 +41,19 @@ impl PerfKind {
         }
     }
 
+    /// How to be allowed it.
+    fn remedy(self) -> &'static str {
+        match self {
+            Self::C2c => {
+                "run as root (or with kernel.perf_event_paranoid=-1) on a host whose CPU and hypervisor \
+                 have the events"
+            }
+            Self::Lock => {
+                "run as root, on Linux 5.19 or later, where /sys/kernel/tracing has lock:contention_begin"
+            }
+        }
+    }
+
     /// Why it cannot record on this host; `None` if it can.
     #[must_use]
     pub fn obstacle(self, folder: &Path) -> Option<String> {
@@ -51,11 +64,8 @@ impl PerfKind {
             Ok(output) => {
                 let said = String::from_utf8_lossy(&output.stderr);
                 let line = said.lines().rfind(|line| !line.trim().is_empty()).unwrap_or("nothing");
-                Some(format!(
-                    "perf {tool}: unavailable, because perf says `{}`; run as root (or with \
-                     kernel.perf_event_paranoid=-1) on a host whose CPU and hypervisor have the events",
-                    line.trim()
-                ))
+                let (said, remedy) = (line.trim(), self.remedy());
+                Some(format!("perf {tool}: unavailable, because perf says `{said}`; {remedy}"))
             }
             Err(error) => Some(format!(
                 "perf {tool}: unavailable, because perf did not start: {error}; install it (Debian: linux-perf)"
@@ -83,22 +93,30 @@ impl PerfKind {
         // perf lock contention prints its table on standard error.
         let text = [output.stdout, output.stderr].concat();
         let text = String::from_utf8_lossy(&text);
-        match self {
-            Self::C2c => match c2c_lines(&text, Path::new("perf c2c report")) {
-                Ok(all) => {
+        let read = match self {
+            Self::C2c => c2c_lines(&text, Path::new("perf c2c report"))
+                .map(|all| {
                     run.result.lines.insert(PERF_LINES.to_owned(), all);
+                })
+                .map_err(|error| format!("its report is left out: {error}")),
+            Self::Lock => match contention::locks(&text) {
+                None => Err("its report is left out: it has no table of contended locks".into()),
+                Some(locks) if locks.is_empty() => {
+                    Err("no lock of the kernel was contended".into())
                 }
-                Err(error) => {
-                    run.result.notes.push(format!("perf c2c: its report is left out: {error}"));
-                    return Ok(());
+                Some(locks) => {
+                    run.result.locks.extend(locks);
+                    Ok(())
                 }
             },
-            Self::Lock => run.result.locks.extend(contention::locks(&text)),
-        }
+        };
         let tool = self.tool();
-        run.result.notes.push(format!(
-            "the rows of perf {tool} are sampled or traced by perf, set-up included"
-        ));
+        run.result.notes.push(match read {
+            Ok(()) => {
+                format!("the rows of perf {tool} are sampled or traced by perf, set-up included")
+            }
+            Err(why) => format!("perf {tool}: {why}"),
+        });
         Ok(())
     }
 }

@@ -217,8 +217,6 @@ pub struct NativeOutcome {
     pub clock: Clock,
     /// More threads than host CPUs: waiting threads yielded, times include the scheduler's.
     pub oversubscribed: bool,
-    /// Every thread was pinned to its CPU.
-    pub pinned: bool,
     /// What was asked for and not given, with the way to be allowed it.
     pub refused: BTreeSet<String>,
     /// [`NativeOptions::cut`] ended a thread before its work was done.
@@ -229,8 +227,7 @@ pub struct NativeOutcome {
 struct Part {
     end: Cycles,
     measurement: Measurement,
-    pinned: bool,
-    refused: Option<String>,
+    refused: Vec<String>,
     cut: bool,
 }
 
@@ -259,7 +256,6 @@ pub fn run(build: NativeBuild, actors: Vec<Actor<Native>>) -> Result<NativeOutco
         measurement: Measurement::default(),
         clock: build.rate,
         oversubscribed: shared.oversubscribed,
-        pinned: true,
         refused: build.refused.clone(),
         cut: false,
     };
@@ -307,7 +303,6 @@ impl NativeOutcome {
         self.elapsed = self.elapsed.max(part.end);
         self.elapsed_ns = self.clock.ns(self.elapsed);
         self.measurement.merge(part.measurement);
-        self.pinned &= part.pinned;
         self.refused.extend(part.refused);
         self.cut |= part.cut;
     }
@@ -380,6 +375,18 @@ fn measured(cpu: NativeCpu, end: Cycles) -> Measurement {
     cpu.recorder.map(|recorder| recorder.into_inner().finish(end)).unwrap_or_default()
 }
 
+/// Keeps the calling thread on a CPU; where the host refuses, it goes where the scheduler puts it.
+fn pin(cpu: usize) -> Result<(), String> {
+    let mut set = rustix::thread::CpuSet::new();
+    set.set(cpu);
+    rustix::thread::sched_setaffinity(None, &set).map_err(|why| {
+        format!(
+            "a thread could not be pinned to its CPU ({why}), and ran where the scheduler put it: allow the \
+             process its CPUs (taskset, cpusets) and sched_setaffinity (seccomp)"
+        )
+    })
+}
+
 /// The error is the message of a panic, or none when the thread gave up because of another's.
 fn thread_main(
     build: &Setup,
@@ -389,12 +396,11 @@ fn thread_main(
     actor: Actor<Native>,
 ) -> Result<Part, Option<String>> {
     let host = build.host_cpu(actor.cpu);
-    let mut set = rustix::thread::CpuSet::new();
-    set.set(host.number);
-    let pinned = rustix::thread::sched_setaffinity(None, &set).is_ok();
-    let refused = build.options.favours.realtime.then(favours::realtime).and_then(Result::err);
-    let refused = refused
+    let pinned = pin(host.number);
+    let realtime = build.options.favours.realtime.then(favours::realtime).and_then(Result::err);
+    let realtime = realtime
         .map(|why| format!("real-time priority was refused ({why}): {}", favours::REALTIME_REMEDY));
+    let refused = pinned.err().into_iter().chain(realtime).collect();
     // The mailbox's thread is set once: two actors of one CPU would share it.
     let _ = shared.mailboxes[usize::from(actor.cpu.0)].thread.set(std::thread::current());
     let cpu = context(build, &shared, &board, actor.cpu);
@@ -408,11 +414,24 @@ fn thread_main(
         return Err((!payload.is::<Aborted>()).then(|| message(&*payload)));
     }
     let end = Native::now(&cpu);
-    Ok(Part { end, measurement: measured(cpu, end), pinned, refused, cut })
+    Ok(Part { end, measurement: measured(cpu, end), refused, cut })
 }
 
 fn message(payload: &(dyn core::any::Any + Send)) -> String {
     let text = payload.downcast_ref::<&str>().map(|text| (*text).to_owned());
     text.or_else(|| payload.downcast_ref::<String>().cloned())
         .unwrap_or_else(|| "no message".into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_thread_that_cannot_be_pinned_says_how_to_allow_it() {
+        // The last CPU that a set can name; no host of these tests has so many.
+        let refused = std::thread::spawn(|| pin(rustix::thread::CpuSet::MAX_CPU - 1)).join();
+        let why = refused.expect("no panic").expect_err("there is no such CPU");
+        assert!(why.contains("could not be pinned") && why.contains("cpusets"), "{why}");
+    }
 }

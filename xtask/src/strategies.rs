@@ -18,14 +18,19 @@ struct Part {
     table: &'static str,
 }
 
-/// What the values of the machine leave of the order, and then the order itself.
-const PARTS: [Part; 2] = [
+/// What the values of the machine leave of the order, the order itself, and that on other machines.
+const PARTS: [Part; 3] = [
     Part {
         plan: "suites/strategies-draws.toml",
         folder: "target/strategies-draws",
         table: "draws.md",
     },
     Part { plan: "suites/strategies.toml", folder: "target/strategies", table: "strategies.md" },
+    Part {
+        plan: "suites/strategies-machines.toml",
+        folder: "target/strategies-machines",
+        table: "strategies.md",
+    },
 ];
 
 /// The step.

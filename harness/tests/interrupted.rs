@@ -19,15 +19,22 @@ fn catches(pid: u32) -> bool {
     mask.is_some_and(|mask| mask & (1 << (Signal::INT.as_raw() - 1)) != 0)
 }
 
-/// Starts it, and sends SIGINT when it has taken that over and `ready` holds.
-fn interrupt(folder: &TempDir, arguments: &[&str], ready: impl Fn() -> bool) -> Child {
+/// Whether a process has a thread of this name.
+fn has_thread(pid: u32, name: &str) -> bool {
+    let tasks = std::fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten();
+    let mut names = tasks.filter_map(|task| std::fs::read_to_string(task.path().join("comm")).ok());
+    names.any(|comm| comm.trim() == name)
+}
+
+/// Starts it, and sends SIGINT when it has taken that over and `ready` holds of its number.
+fn interrupt(folder: &TempDir, arguments: &[&str], ready: impl Fn(u32) -> bool) -> Child {
     let mut child = Command::new(env!("CARGO_BIN_EXE_pamt-bench"))
         .current_dir(folder.path())
         .args(arguments)
         .stderr(Stdio::piped())
         .spawn()
         .expect("the program starts");
-    while !(catches(child.id()) && ready()) {
+    while !(catches(child.id()) && ready(child.id())) {
         assert!(child.try_wait().expect("a child").is_none(), "it ended before the signal");
         std::thread::sleep(Duration::from_millis(5));
     }
@@ -49,7 +56,7 @@ fn an_interrupted_sweep_keeps_what_is_done_and_the_same_command_goes_on() {
                 [cross]\nstrategy = ['global']\nseed = { from = 1, count = 400 }\n";
     std::fs::write(folder.path().join("plan.toml"), plan).expect("written");
     let sweep = ["sweep", "plan.toml", "-o", "s", "--quiet"];
-    let begun = || {
+    let begun = |_| {
         let parts = std::fs::read_dir(folder.path().join("s/results"));
         parts.is_ok_and(|mut parts| parts.next().is_some())
     };
@@ -83,7 +90,7 @@ fn an_interrupted_run_writes_what_has_ended_and_names_what_has_not() {
         "r.json",
         "--quiet",
     ];
-    let (code, said) = ended(interrupt(&folder, &run, || true));
+    let (code, said) = ended(interrupt(&folder, &run, |_| true));
     assert_eq!(code, INTERRUPTED, "{said}");
     let text = std::fs::read_to_string(folder.path().join("r.json")).expect("a result");
     let document: Value = serde_json::from_str(&text).expect("JSON");
@@ -98,7 +105,9 @@ fn an_interrupted_native_run_is_a_partial_result_and_says_so() {
     let folder = tempfile::tempdir().expect("a folder");
     let run = ["--backend", "native", "--strategy", "global", "--workload", "fault-storm"];
     let one = ["--tds", "1", "--vcpus", "1", "--memory", "8GiB", "-o", "r.json", "--quiet"];
-    let (code, said) = ended(interrupt(&folder, &[&run[..], &one[..]].concat(), || true));
+    // What is asked before the run begins leaves it out instead.
+    let begun = |pid| has_thread(pid, "td0/vcpu0");
+    let (code, said) = ended(interrupt(&folder, &[&run[..], &one[..]].concat(), begun));
     assert_eq!(code, PARTIAL, "{said}");
     let text = std::fs::read_to_string(folder.path().join("r.json")).expect("a result");
     let document: Value = serde_json::from_str(&text).expect("JSON");
@@ -112,7 +121,7 @@ fn an_interrupted_native_lock_benchmark_keeps_its_rows_and_marks_the_last() {
     let folder = tempfile::tempdir().expect("a folder");
     let lock = ["lock", "--backend", "native", "--lock", "ticket", "--threads", "1", "--runs", "9"];
     let long = ["--duration", "20s", "-o", "l.json", "--quiet"];
-    let (code, said) = ended(interrupt(&folder, &[&lock[..], &long[..]].concat(), || true));
+    let (code, said) = ended(interrupt(&folder, &[&lock[..], &long[..]].concat(), |_| true));
     assert_eq!(code, INTERRUPTED, "{said}");
     let text = std::fs::read_to_string(folder.path().join("l.json")).expect("a result");
     let document: Value = serde_json::from_str(&text).expect("JSON");

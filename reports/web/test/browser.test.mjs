@@ -253,7 +253,7 @@ test("the keys work: help, parts, filter, first state", async () => {
   await page.keyboard.press("/");
   assert.equal(await page.evaluate(() => document.activeElement.type), "search");
   await page.keyboard.type("global");
-  assert.ok(page.url().includes("filter=global"));
+  await page.waitForFunction(() => location.hash.includes("filter=global"));
   await page.evaluate(() => document.activeElement.blur());
   await page.keyboard.press("r");
   await page.waitForFunction(() => !location.hash.includes("filter"));

@@ -18,15 +18,30 @@ pub(super) enum Verdict {
     NeverBooted,
 }
 
+/// The first thing that the kernel complains of.
+fn complaint(seen: &Seen) -> Option<&str> {
+    seen.console.lines().find(|line| COMPLAINTS.iter().any(|complaint| line.contains(complaint)))
+}
+
+/// Init says so before it does anything.
+fn started(seen: &Seen) -> bool {
+    seen.result.lines().any(|line| line.trim_end() == "HELLO")
+}
+
+/// Whether the kernel panicked before init began.
+pub(super) fn died_booting(seen: &Seen) -> bool {
+    !started(seen) && complaint(seen).is_some()
+}
+
 /// Judges a guest.
 pub(super) fn of(seen: &Seen) -> Verdict {
-    if let Some(line) = seen.console.lines().find(|l| COMPLAINTS.iter().any(|c| l.contains(c))) {
+    if let Some(line) = complaint(seen) {
         return Verdict::Failed(format!("the kernel complains: {line}"));
     }
-    let lines: Vec<&str> = seen.result.lines().map(str::trim_end).collect();
-    if !lines.contains(&"HELLO") {
+    if !started(seen) {
         return Verdict::NeverBooted;
     }
+    let lines: Vec<&str> = seen.result.lines().map(str::trim_end).collect();
     if let Some(line) = lines.iter().find(|line| line.starts_with("FAIL")) {
         return Verdict::Failed((*line).to_owned());
     }
@@ -72,6 +87,13 @@ mod tests {
         ] {
             assert!(matches!(of(&bad), Verdict::Failed(_)), "{}", bad.result);
         }
+    }
+
+    #[test]
+    fn a_kernel_that_died_after_init_had_begun_did_not_die_booting() {
+        assert!(died_booting(&seen(0, "Oops: int3: 0000 [#1]", "")));
+        assert!(!died_booting(&seen(0, "Oops: int3: 0000 [#1]", "HELLO\r\n")));
+        assert!(!died_booting(&seen(124, "", "")));
     }
 
     #[test]

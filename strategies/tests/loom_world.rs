@@ -8,8 +8,10 @@ use common::{ToyHost, ToyModule};
 use pamt_strategies::locks::{AnyLock, LOCKS, Layout, Lock, LockKindId, LockPlan, LockShared};
 use pamt_strategies::measure::{Observation, Violation};
 use pamt_strategies::pamt::{Env, Strategy};
-use pamt_strategies::platform::explore::{ExploreBuild, ExploreCpu, Loom, Observer, run};
-use pamt_strategies::platform::{Actor, Home, Ordering, Place, Platform, Words};
+use pamt_strategies::platform::explore::{
+    ExploreBuild, ExploreCpu, Loom, LoomWords, Observer, run,
+};
+use pamt_strategies::platform::{Actor, Home, Ordering, Place, Platform, Word, Words};
 use pamt_strategies::registry::{StrategyParams, StrategySpec, build};
 use pamt_strategies::units::{CpuId, NodeId, Pfn, Region};
 
@@ -114,6 +116,29 @@ fn a_lock_without_orderings_is_found() {
         let cpu = run(build, actors(2, Arc::new(body)));
         assert_eq!(seen.peek(&cpu, 0), 2);
     });
+}
+
+/// Two CPUs add 1 each to what a CPU alone has left there, and it then finds the sum.
+fn add_before_during_and_after<W: Word>(len: usize) {
+    let mut build = ExploreBuild::<Loom>::new(2, 1, Arc::new(Strict));
+    let words = Loom::words::<W>(&mut build, Place::packed("words", len));
+    let (early, racing, late) = (words.clone(), words.clone(), words);
+    let add = move |words: &LoomWords<W>, cpu: &_, n| {
+        words.fetch_add(cpu, len - 1, W::from_u64(n), Ordering::Relaxed);
+    };
+    Loom::prepare(&mut build, Box::new(move |cpu| add(&early, cpu, 10)));
+    let cpu = run(build, actors(2, Arc::new(move |cpu| add(&racing, cpu, 1))));
+    assert_eq!(late.peek(&cpu, len - 1).to_u64(), 12);
+    add(&late, &cpu, 10);
+    assert_eq!(late.load(&cpu, len - 1, Ordering::Relaxed).to_u64(), 22);
+}
+
+#[test]
+fn a_word_keeps_its_value_when_a_race_begins_and_ends() {
+    explore(2, || add_before_during_and_after::<u16>(3));
+    explore(2, || add_before_during_and_after::<u32>(3));
+    explore(2, || add_before_during_and_after::<u64>(3));
+    explore(2, || add_before_during_and_after::<u64>(300));
 }
 
 fn get_and_put(spec: &StrategySpec) {

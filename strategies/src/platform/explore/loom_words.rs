@@ -1,11 +1,10 @@
-//! Words under loom: a loom atomic for each word of a short array, one for the whole of a long one.
+//! Words under loom.
 
 use core::marker::PhantomData;
 use core::ops::Range;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
-use loom::sync::atomic::{AtomicU16, AtomicU32, AtomicU64};
-
+use super::loom_array::{Array, Cells};
 use super::{BOUNDED_READS, ExploreBuild, ExploreCpu, Explorer, explored_platform};
 use crate::measure::{LockClass, LockClassId, Observation};
 use crate::platform::{
@@ -35,26 +34,6 @@ impl Explorer for Loom {
     }
 }
 
-/// Longer arrays are one object to loom, not an atomic a word.
-const MOST_ATOMICS: usize = 256;
-
-/// Words of one width.
-enum Cells {
-    Half(Vec<AtomicU16>),
-    Single(Vec<AtomicU32>),
-    Double(Vec<AtomicU64>),
-    /// A long array: every access is one sequentially consistent step on the whole of it.
-    Long {
-        gate: AtomicU32,
-        values: Mutex<Vec<u64>>,
-    },
-}
-
-struct Array {
-    len: usize,
-    cells: Cells,
-}
-
 /// An array of words of the loom world.
 pub struct LoomWords<W> {
     array: Arc<Array>,
@@ -67,58 +46,55 @@ impl<W> Clone for LoomWords<W> {
     }
 }
 
-/// Calls the same method of whichever atomic it is, or `$long` on the value in a long array.
+/// Calls the same method of whichever atomic it is, or `$plain` on the plain value.
 macro_rules! on_cell {
-    ($self:expr, $i:expr, $a:ident => $call:expr, $long:expr) => {
-        match &$self.array.cells {
-            Cells::Half(cells) => {
+    ($self:expr, $i:expr, $a:ident => $call:expr, $plain:expr) => {
+        match $self.array.cells() {
+            Some(Cells::Half(cells)) => {
                 let $a = &cells[$i];
                 W::from_u64(u64::from($call))
             }
-            Cells::Single(cells) => {
+            Some(Cells::Single(cells)) => {
                 let $a = &cells[$i];
                 W::from_u64(u64::from($call))
             }
-            Cells::Double(cells) => {
+            Some(Cells::Double(cells)) => {
                 let $a = &cells[$i];
                 W::from_u64($call)
             }
-            Cells::Long { .. } => $self.step($i, $long),
+            Some(Cells::Long(_)) | None => $self.step($i, $plain),
         }
     };
 }
 
 impl<W: Word> LoomWords<W> {
-    /// Loom wants every atomic to exist before a thread that uses it starts.
-    fn new(len: usize) -> Self {
-        let cells = match W::BYTES {
-            _ if len > MOST_ATOMICS => {
-                Cells::Long { gate: AtomicU32::new(0), values: Mutex::new(vec![0; len]) }
+    fn new(build: &mut ExploreBuild<Loom>, len: usize) -> Self {
+        let array = Arc::new(Array::new(len, Arc::clone(&build.racing)));
+        let racer = Arc::clone(&array);
+        build.before_race.push(Box::new(move || racer.ready(W::BYTES)));
+        Self { array, word: PhantomData }
+    }
+
+    /// The plain values of this range, in one step; `None` where each word is an atomic.
+    fn plain<T>(&self, range: Range<usize>, access: impl FnOnce(&mut [u64]) -> T) -> Option<T> {
+        match self.array.cells() {
+            Some(Cells::Long(gate)) => {
+                gate.fetch_add(1, Ordering::AcqRel);
             }
-            2 => Cells::Half((0..len).map(|_| AtomicU16::new(0)).collect()),
-            4 => Cells::Single((0..len).map(|_| AtomicU32::new(0)).collect()),
-            _ => Cells::Double((0..len).map(|_| AtomicU64::new(0)).collect()),
-        };
-        Self { array: Arc::new(Array { len, cells }), word: PhantomData }
+            Some(_) => return None,
+            None => {}
+        }
+        Some(self.array.plain(range, access))
     }
 
-    /// The values of a long array, in one step; `None` for one with an atomic a word.
-    fn long<T>(&self, access: impl FnOnce(&mut Vec<u64>) -> T) -> Option<T> {
-        let Cells::Long { gate, values } = &self.array.cells else {
-            return None;
-        };
-        gate.fetch_add(1, Ordering::AcqRel);
-        Some(access(&mut values.lock().unwrap_or_else(PoisonError::into_inner)))
-    }
-
-    /// Changes a word of a long array; the old value.
+    /// Changes a plain word; the old value.
     fn step(&self, i: usize, change: impl FnOnce(u64) -> u64) -> W {
-        let old = self.long(|values| {
-            let old = W::from_u64(values[i]);
-            values[i] = W::from_u64(change(old.to_u64())).to_u64();
+        let old = self.plain(i..i + 1, |words| {
+            let old = W::from_u64(words[0]);
+            words[0] = W::from_u64(change(old.to_u64())).to_u64();
             old
         });
-        old.expect("only long arrays are stepped through")
+        old.expect("only plain words are stepped through")
     }
 
     fn get(&self, i: usize, order: Ordering) -> W {
@@ -127,11 +103,11 @@ impl<W: Word> LoomWords<W> {
 
     fn set(&self, i: usize, value: W, order: Ordering) {
         let value = value.to_u64();
-        match &self.array.cells {
-            Cells::Half(cells) => cells[i].store(value as u16, order),
-            Cells::Single(cells) => cells[i].store(value as u32, order),
-            Cells::Double(cells) => cells[i].store(value, order),
-            Cells::Long { .. } => {
+        match self.array.cells() {
+            Some(Cells::Half(cells)) => cells[i].store(value as u16, order),
+            Some(Cells::Single(cells)) => cells[i].store(value as u32, order),
+            Some(Cells::Double(cells)) => cells[i].store(value, order),
+            Some(Cells::Long(_)) | None => {
                 self.step(i, |_| value);
             }
         }
@@ -139,17 +115,19 @@ impl<W: Word> LoomWords<W> {
 
     fn exchange(&self, i: usize, pair: (u64, u64), orders: (Ordering, Ordering)) -> Result<W, W> {
         let (current, new) = pair;
-        let wide = match &self.array.cells {
-            Cells::Half(cells) => cells[i]
+        let wide = match self.array.cells() {
+            Some(Cells::Half(cells)) => cells[i]
                 .compare_exchange(current as u16, new as u16, orders.0, orders.1)
                 .map(u64::from)
                 .map_err(u64::from),
-            Cells::Single(cells) => cells[i]
+            Some(Cells::Single(cells)) => cells[i]
                 .compare_exchange(current as u32, new as u32, orders.0, orders.1)
                 .map(u64::from)
                 .map_err(u64::from),
-            Cells::Double(cells) => cells[i].compare_exchange(current, new, orders.0, orders.1),
-            Cells::Long { .. } => {
+            Some(Cells::Double(cells)) => {
+                cells[i].compare_exchange(current, new, orders.0, orders.1)
+            }
+            Some(Cells::Long(_)) | None => {
                 let old = self.step(i, |old| if old == current { new } else { old });
                 if old.to_u64() == current { Ok(current) } else { Err(old.to_u64()) }
             }
@@ -183,7 +161,7 @@ impl<W: Word> LoomWords<W> {
 
 impl<W: Word> Words<Loom, W> for LoomWords<W> {
     fn len(&self) -> usize {
-        self.array.len
+        self.array.len()
     }
 
     fn load(&self, _cpu: &ExploreCpu<Loom>, i: usize, order: Ordering) -> W {
@@ -356,7 +334,7 @@ impl<W: Word> Words<Loom, W> for LoomWords<W> {
         _kind: BulkKind,
         _home: Option<NodeId>,
     ) {
-        if self.long(|values| values[range.clone()].fill(value.to_u64())).is_none() {
+        if self.plain(range.clone(), |words| words.fill(value.to_u64())).is_none() {
             range.for_each(|i| self.set(i, value, Ordering::Relaxed));
         }
     }
@@ -369,9 +347,13 @@ impl<W: Word> Words<Loom, W> for LoomWords<W> {
         until: Until,
     ) -> Option<usize> {
         let holds = |word: u64| until.holds(word);
-        self.long(|values| range.clone().step_by(step).find(|i| holds(values[*i]))).unwrap_or_else(
-            || range.step_by(step).find(|i| holds(self.get(*i, Ordering::Acquire).to_u64())),
-        )
+        let first = range.start;
+        let found = |words: &mut [u64]| {
+            (0..words.len()).step_by(step).find(|i| holds(words[*i])).map(|i| first + i)
+        };
+        self.plain(range.clone(), found).unwrap_or_else(|| {
+            range.step_by(step).find(|i| holds(self.get(*i, Ordering::Acquire).to_u64()))
+        })
     }
 
     fn poke(&self, _build: &mut ExploreBuild<Loom>, i: usize, value: W) {

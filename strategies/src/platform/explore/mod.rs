@@ -8,13 +8,16 @@
 //! A bulk operation is one step under shuttle. Under loom, arrays of up to 256 words (locks, refcounts,
 //! the 2M entries of a small module) have an atomic a word and so weak memory; a longer one (the 4K
 //! entries of the module) is one object whose every access is a step, so that clearing 512 entries
-//! does not multiply the executions.
+//! does not multiply the executions. While one CPU is alone, before the others start and after they have
+//! ended, loom's words are plain values: there is nothing to explore, and most of an execution is set-up.
 
+mod loom_array;
 mod loom_words;
 mod shuttle_words;
 
 use core::cell::Cell;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 pub use loom_words::{Loom, LoomWords};
 pub use shuttle_words::{Shuttle, ShuttleWords};
@@ -48,13 +51,25 @@ pub struct ExploreBuild<P: Platform> {
     classes: Vec<LockClass>,
     observer: Arc<dyn Observer>,
     preparations: Vec<ActorBody<P>>,
+    /// Whether several CPUs run.
+    racing: Arc<AtomicBool>,
+    /// What words do just before.
+    before_race: Vec<Box<dyn FnOnce()>>,
 }
 
 impl<P: Platform> ExploreBuild<P> {
     /// A world of `cpus` CPUs, dealt out to `nodes` nodes in turn.
     #[must_use]
     pub fn new(cpus: usize, nodes: usize, observer: Arc<dyn Observer>) -> Self {
-        Self { cpus, nodes, classes: Vec::new(), observer, preparations: Vec::new() }
+        Self {
+            cpus,
+            nodes,
+            classes: Vec::new(),
+            observer,
+            preparations: Vec::new(),
+            racing: Arc::new(AtomicBool::new(false)),
+            before_race: Vec::new(),
+        }
     }
 
     /// Registered lock classes, in the order of their ids.
@@ -124,6 +139,8 @@ pub fn run<P: Explorer>(build: ExploreBuild<P>, actors: Vec<Actor<P>>) -> Explor
     for body in build.preparations {
         body(&boot);
     }
+    build.before_race.into_iter().for_each(|ready| ready());
+    build.racing.store(true, Ordering::SeqCst);
     let mut actors = actors.into_iter();
     let first = actors.next();
     let threads: Vec<_> = actors
@@ -136,6 +153,7 @@ pub fn run<P: Explorer>(build: ExploreBuild<P>, actors: Vec<Actor<P>>) -> Explor
         (actor.body)(&context(actor.cpu));
     }
     threads.into_iter().for_each(P::join);
+    build.racing.store(false, Ordering::SeqCst);
     boot
 }
 
@@ -147,8 +165,8 @@ macro_rules! explored_platform {
             type Build = ExploreBuild<Self>;
             type Words<W: Word> = $words<W>;
 
-            fn words<W: Word>(_build: &mut Self::Build, place: Place) -> $words<W> {
-                $words::new(place.len)
+            fn words<W: Word>(build: &mut Self::Build, place: Place) -> $words<W> {
+                $words::new(build, place.len)
             }
 
             fn lock_class(build: &mut Self::Build, class: LockClass) -> LockClassId {

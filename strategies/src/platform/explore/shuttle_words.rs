@@ -55,7 +55,7 @@ impl<W> Clone for ShuttleWords<W> {
 }
 
 impl<W: Word> ShuttleWords<W> {
-    fn new(len: usize) -> Self {
+    fn new(_build: &mut ExploreBuild<Shuttle>, len: usize) -> Self {
         let array = Array { gate: AtomicBool::new(false), values: Mutex::new(vec![0; len]) };
         Self { array: Arc::new(array), word: PhantomData }
     }

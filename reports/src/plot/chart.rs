@@ -10,6 +10,9 @@ use plotters::prelude::*;
 
 use crate::figure;
 
+/// Opacity of the grid, by which it is told from the axes.
+const GRID: f64 = 0.15;
+
 /// How an axis divides its length.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Scale {
@@ -253,7 +256,7 @@ impl Chart {
             .map_err(failed)?;
         chart
             .configure_mesh()
-            .bold_line_style(BLACK.mix(0.15))
+            .bold_line_style(BLACK.mix(GRID))
             .light_line_style(TRANSPARENT)
             .axis_style(BLACK.mix(0.6))
             .label_style(("sans-serif", 12))
@@ -289,9 +292,10 @@ impl Chart {
 /// The texts of what plotters drew, and its grid, axes and ticks as one path of each shade.
 fn rules_apart(body: &str) -> (String, String) {
     let (mut texts, mut grid, mut axes) = (String::new(), String::new(), String::new());
+    let grid_rules = format!("opacity=\"{GRID}\"");
     for line in body.lines() {
         match rule(line) {
-            Some(path) if line.contains("opacity=\"0.15\"") => grid.push_str(&path),
+            Some(path) if line.contains(&grid_rules) => grid.push_str(&path),
             Some(path) => axes.push_str(&path),
             None => texts.push_str(line),
         }

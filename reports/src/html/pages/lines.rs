@@ -77,7 +77,7 @@ pub(super) fn section(page: &Page<'_>) -> Option<Section> {
     let by_object = TableView::of(
         page.id("objects"),
         format!(
-            "The eight busiest objects of each strategy, all lines of each together; the result file has the \
+            "The {OBJECTS} busiest objects of each strategy, all lines of each together; the result file has the \
              others.{zero}"
         ),
         &["strategy", "object"],

@@ -43,8 +43,9 @@ pub(super) fn text(calibration: &Calibration) -> String {
     let buffer = &calibration.store_buffer;
     row("LOCK addition after a contended store", Some(buffer.store_then_add));
     row("LOCK addition after an own store", Some(buffer.own_store_then_add));
-    row("run clock, one reading", Some(overhead.clock));
-    row("recording an operation", Some(overhead.operation));
+    row("run clock, two readings", Some(overhead.readings));
+    row("recording an operation, with them", Some(overhead.operation));
+    row("recording an operation, without", Some(overhead.record));
     row("lock benchmark without a lock", Some(overhead.lock_loop));
     let mut text = format!("{:40} {:>9} {:>9} {:>9}\n", "ns", "least", "median", "90 %");
     text += &lines.concat();
@@ -52,9 +53,7 @@ pub(super) fn text(calibration: &Calibration) -> String {
     text += &format!(
         "measuring: an operation costs {:.1} ns to record, of which two clock readings are {:.1} ns and the \
          record itself {:.1} ns\n",
-        overhead.operation.median,
-        2.0 * overhead.clock.median,
-        overhead.record_ns(),
+        overhead.operation.median, overhead.readings.median, overhead.record.median,
     );
     for caveat in calibration.caveats() {
         text += &format!("note: {caveat}\n");

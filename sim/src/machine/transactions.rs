@@ -73,7 +73,7 @@ impl Coherence {
             transfer.occupancy += self.costs.home_reader_extra;
         }
         if !load && self.in_flight.leaving_mut(r.a.cpu).asks_at_once(&r, self.costs.at_once) {
-            transfer.occupancy -= self.costs.adjacent_saving;
+            transfer = transfer.free_sooner(self.costs.adjacent_saving);
         }
         self.handed[r.a.object as usize].count(owner, r.a.core, self.fills.len());
         // The line leaves its owner when that has done what it took the line for.
@@ -200,7 +200,11 @@ mod tests {
     fn coherence() -> (Coherence, u64) {
         let profile = Profile::builtin("genoa-2s").expect("built in");
         let topology = Topology { cores_per_llc: 2, ..profile.topology().clone() };
-        let mut coherence = Coherence::new(Costs::new(&profile).expect("complete"), topology);
+        coherence_of(&profile, topology)
+    }
+
+    fn coherence_of(profile: &Profile, topology: Topology) -> (Coherence, u64) {
+        let mut coherence = Coherence::new(Costs::new(profile).expect("complete"), topology);
         let (_, base, _) = coherence.memory.place(&Place::padded("line", 2), 8);
         coherence.cold.push(Default::default());
         coherence.handed.push(Default::default());
@@ -209,6 +213,39 @@ mod tests {
 
     fn request(a: Access, now: u64, want: Want) -> Request {
         Request { a, want, now, not_before: 0 }
+    }
+
+    /// Between two LOCK operations of core 0: `cores` cores do nothing else, on one line, on Skylake-SP
+    /// (which no core keeps for one operation more).
+    fn between_operations(cores: u16) -> (u64, Costs) {
+        let profile = Profile::builtin("skx-8s").expect("built in");
+        let (mut coherence, addr) = coherence_of(&profile, profile.topology().clone());
+        let mut next = vec![0; usize::from(cores)];
+        let mut done = [0; 2];
+        while next[0] < 100_000 {
+            let core = (0..cores).min_by_key(|core| next[usize::from(*core)]).expect("some");
+            let a = Access { addr, object: 0, cpu: CpuId(core), core };
+            let now = next[usize::from(core)];
+            let served = coherence.access(request(a, now, Want::Locked));
+            next[usize::from(core)] = served.done + coherence.costs.lock;
+            if core == 0 {
+                done = [done[1], served.done];
+            }
+        }
+        (done[1] - done[0], coherence.costs)
+    }
+
+    #[test]
+    fn a_core_that_asks_again_at_once_waits_for_a_whole_transfer() {
+        let (ns, costs) = between_operations(2);
+        assert!(costs.adjacent_saving > 0);
+        assert_eq!(ns, costs.clock.cycles(47.5).0, "published, with the operation itself");
+    }
+
+    #[test]
+    fn a_line_that_all_ask_for_at_once_is_free_sooner() {
+        let (ns, costs) = between_operations(8);
+        assert_eq!(ns, 8 * costs.clock.cycles(22.3).0, "published for many cores");
     }
 
     #[test]

@@ -188,17 +188,44 @@ impl Recorder {
     /// observations are, then cost no more than what they change.
     #[inline]
     pub fn observe(&mut self, cpu: CpuId, now: Cycles, observation: Observation) {
-        if let Some(sink) = &mut self.trace {
-            sink.observed(cpu, now, &observation);
-        }
         match observation {
-            Observation::Begin(op) => self.spans.begin(cpu, now, op),
+            Observation::Begin(op) => self.begin(cpu, now, op),
             Observation::End(op) => self.end(cpu, now, op),
             other => self.observe_other(cpu, now, other),
         }
     }
 
+    /// `op` begins on `cpu`.
+    pub(crate) fn begin(&mut self, cpu: CpuId, now: Cycles, op: Op) {
+        if self.is_traced() {
+            self.hand_on(cpu, now, &Observation::Begin(op));
+        }
+        self.spans.begin(cpu, now, op);
+    }
+
+    /// `op`, the innermost of `cpu`, ends.
+    ///
+    /// # Panics
+    /// When another one is the innermost.
+    pub(crate) fn end(&mut self, cpu: CpuId, now: Cycles, op: Op) {
+        if self.is_traced() {
+            self.hand_on(cpu, now, &Observation::End(op));
+        }
+        self.end_span(cpu, now, op);
+    }
+
+    /// To the sink. Out of the way of runs that are not traced.
+    #[cold]
+    fn hand_on(&mut self, cpu: CpuId, now: Cycles, observation: &Observation) {
+        if let Some(sink) = &mut self.trace {
+            sink.observed(cpu, now, observation);
+        }
+    }
+
     fn observe_other(&mut self, cpu: CpuId, now: Cycles, observation: Observation) {
+        if self.is_traced() {
+            self.hand_on(cpu, now, &observation);
+        }
         match observation {
             Observation::Begin(_) | Observation::End(_) => {}
             Observation::Lock { class, instance, shared, region, step } => {
@@ -238,7 +265,7 @@ impl Recorder {
         self.held.sample(now, held);
     }
 
-    fn end(&mut self, cpu: CpuId, now: Cycles, op: Op) {
+    fn end_span(&mut self, cpu: CpuId, now: Cycles, op: Op) {
         let length = self.spans.end(cpu, now, op);
         self.took(op, length);
     }
@@ -253,7 +280,7 @@ impl Recorder {
             LockStep::Request => self.spans.begin(cpu, now, Op::LockTake),
             LockStep::Contended { .. } => {
                 if self.spans.top(cpu) == Some(Op::LockTake) {
-                    self.end(cpu, now, Op::LockTake);
+                    self.end_span(cpu, now, Op::LockTake);
                     self.spans.begin(cpu, now, Op::LockWait);
                 }
             }
@@ -262,7 +289,7 @@ impl Recorder {
                     Some(Op::LockWait) => Op::LockWait,
                     _ => Op::LockTake,
                 };
-                self.end(cpu, now, op);
+                self.end_span(cpu, now, op);
             }
             LockStep::Released => {}
         }

@@ -4,15 +4,21 @@
 use super::op::Op;
 use crate::units::{CpuId, Cycles};
 
-const ROOT: usize = 0;
+/// Index of a node.
+type At = u32;
 
+/// Nobody's child and nobody's sibling, so it also stands for none.
+const ROOT: At = 0;
+
+/// Its children are a chain, so that the usual case, the same child as before, is found in two loads.
 #[derive(Clone, Debug)]
 struct Node {
-    op: Option<Op>,
-    parent: usize,
-    children: Vec<usize>,
     self_cycles: u64,
     count: u64,
+    parent: At,
+    first_child: At,
+    next_sibling: At,
+    op: Option<Op>,
 }
 
 /// Self time by path.
@@ -23,7 +29,7 @@ pub struct SpanTree {
 
 /// A path of the tree that recorded it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub(super) struct PathId(usize);
+pub(super) struct PathId(At);
 
 /// One path of a [`SpanTree`].
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -44,28 +50,43 @@ impl SpanPath {
     }
 }
 
+impl Node {
+    fn new(op: Option<Op>, parent: At, next_sibling: At) -> Self {
+        Self { self_cycles: 0, count: 0, parent, first_child: ROOT, next_sibling, op }
+    }
+}
+
 impl Default for SpanTree {
     fn default() -> Self {
-        let root = Node { op: None, parent: ROOT, children: Vec::new(), self_cycles: 0, count: 0 };
-        Self { nodes: vec![root] }
+        Self { nodes: vec![Node::new(None, ROOT, ROOT)] }
     }
 }
 
 impl SpanTree {
-    fn child(&mut self, parent: usize, op: Op) -> usize {
-        let found = self.nodes[parent].children.iter().find(|c| self.nodes[**c].op == Some(op));
-        if let Some(child) = found {
-            return *child;
-        }
-        let child = self.nodes.len();
-        self.nodes.push(Node {
-            op: Some(op),
-            parent,
-            children: Vec::new(),
-            self_cycles: 0,
-            count: 0,
-        });
-        self.nodes[parent].children.push(child);
+    fn node(&self, at: At) -> &Node {
+        &self.nodes[at as usize]
+    }
+
+    fn node_mut(&mut self, at: At) -> &mut Node {
+        &mut self.nodes[at as usize]
+    }
+
+    fn child(&mut self, parent: At, op: Op) -> At {
+        let found = self.children(parent).find(|child| self.node(*child).op == Some(op));
+        found.unwrap_or_else(|| self.add_child(parent, op))
+    }
+
+    fn children(&self, parent: At) -> impl Iterator<Item = At> + '_ {
+        let there = |at: At| (at != ROOT).then_some(at);
+        let first = there(self.node(parent).first_child);
+        std::iter::successors(first, move |at| there(self.node(*at).next_sibling))
+    }
+
+    #[cold]
+    fn add_child(&mut self, parent: At, op: Op) -> At {
+        let child = self.nodes.len() as At;
+        let next_sibling = std::mem::replace(&mut self.node_mut(parent).first_child, child);
+        self.nodes.push(Node::new(Some(op), parent, next_sibling));
         child
     }
 
@@ -77,39 +98,39 @@ impl SpanTree {
             if node != ROOT {
                 order.push(node);
             }
-            let mut children = self.nodes[node].children.clone();
-            children.sort_by_key(|c| core::cmp::Reverse(self.nodes[*c].op));
+            let mut children: Vec<At> = self.children(node).collect();
+            children.sort_by_key(|child| core::cmp::Reverse(self.node(*child).op));
             stack.extend(children);
         }
         order.into_iter().map(|node| self.path(node))
     }
 
-    fn path(&self, node: usize) -> SpanPath {
+    fn path(&self, node: At) -> SpanPath {
         let mut ops = Vec::new();
         let mut at = node;
-        while let Some(op) = self.nodes[at].op {
+        while let Some(op) = self.node(at).op {
             ops.push(op);
-            at = self.nodes[at].parent;
+            at = self.node(at).parent;
         }
         ops.reverse();
-        let Node { self_cycles, count, .. } = self.nodes[node];
+        let Node { self_cycles, count, .. } = *self.node(node);
         SpanPath { ops, self_cycles, count }
     }
 
     /// Adds another tree.
     pub fn merge(&mut self, other: &Self) {
         for path in other.paths() {
-            let node = path.ops.iter().fold(ROOT, |at, op| self.child(at, *op));
-            self.nodes[node].self_cycles += path.self_cycles;
-            self.nodes[node].count += path.count;
+            let at = path.ops.iter().fold(ROOT, |at, op| self.child(at, *op));
+            let node = self.node_mut(at);
+            node.self_cycles += path.self_cycles;
+            node.count += path.count;
         }
     }
 }
 
 #[derive(Clone, Debug)]
 struct Open {
-    node: usize,
-    op: Op,
+    node: At,
     begun: Cycles,
     children: u64,
 }
@@ -130,7 +151,7 @@ impl Spans {
         let stack = &mut self.open[usize::from(cpu.0)];
         let parent = stack.last().map_or(ROOT, |open| open.node);
         let node = self.tree.child(parent, op);
-        stack.push(Open { node, op, begun: now, children: 0 });
+        stack.push(Open { node, begun: now, children: 0 });
     }
 
     /// The innermost open path of a CPU.
@@ -144,7 +165,7 @@ impl Spans {
     }
 
     pub(super) fn top(&self, cpu: CpuId) -> Option<Op> {
-        self.open[usize::from(cpu.0)].last().map(|open| open.op)
+        self.open[usize::from(cpu.0)].last().and_then(|open| self.tree.node(open.node).op)
     }
 
     /// Ends the innermost span and returns its length.
@@ -153,12 +174,11 @@ impl Spans {
     /// When the innermost span is not `op`: the caller's spans do not nest.
     pub(super) fn end(&mut self, cpu: CpuId, now: Cycles, op: Op) -> Cycles {
         let stack = &mut self.open[usize::from(cpu.0)];
-        let open = stack.pop();
-        let Some(open) = open.filter(|open| open.op == op) else {
+        let innermost = stack.pop().map(|open| (self.tree.node_mut(open.node), open));
+        let Some((node, open)) = innermost.filter(|(node, _)| node.op == Some(op)) else {
             panic!("span {} ends on CPU {cpu} but is not the innermost one", op.name());
         };
         let length = now - open.begun;
-        let node = &mut self.tree.nodes[open.node];
         node.self_cycles += length.0 - open.children;
         node.count += 1;
         if let Some(parent) = stack.last_mut() {

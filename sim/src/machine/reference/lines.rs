@@ -272,6 +272,7 @@ impl Lines {
             if write { self.take(memory, a, &before) } else { self.fetch(memory, a, &before) };
         if write && before.owner.is_some() && self.asks_at_once(a, now) {
             transfer.occupancy -= self.costs.adjacent_saving;
+            transfer.outbound += self.costs.adjacent_saving;
         }
         let stamp = self.fill(a.core);
         let arrival = now + transfer.inbound;

@@ -10,7 +10,7 @@ use super::favours::HUGE_PAGES_REMEDY;
 use super::host_clock::HostClock;
 use super::run::{BulkCosts, NativeBuild};
 use super::words::NativeWords;
-use crate::measure::{LockClass, LockClassId, Observation, Recorder};
+use crate::measure::{LockClass, LockClassId, Observation, Op, Recorder};
 use crate::platform::{ActorBody, BulkKind, Draws, Place, Platform, Stream, Wake, Word};
 use crate::units::{Clock, CpuId, Cycles, LINE_BYTES, NodeId, Ns};
 
@@ -91,6 +91,25 @@ impl NativeCpu {
     pub(super) fn until(&self, end: Cycles) {
         while !self.preparing && Native::now(self) < end {
             core::hint::spin_loop();
+        }
+    }
+
+    /// An end of a span: most of what is recorded, so as short as it can be.
+    fn span(&self, end: fn(&mut Recorder, CpuId, Cycles, Op), op: Op) {
+        if let (Some(recorder), false) = (&self.recorder, self.preparing) {
+            end(&mut recorder.borrow_mut(), self.id, Native::now(self), op);
+        }
+    }
+
+    fn observe(&self, observation: Observation) {
+        let wanted = match observation {
+            // Threads have no common order to tell a history in, and it would cost time.
+            Observation::Chronicle(..) => false,
+            Observation::Pair { .. } | Observation::Violation(_) => true,
+            _ => !self.preparing,
+        };
+        if let (Some(recorder), true) = (&self.recorder, wanted) {
+            recorder.borrow_mut().observe(self.id, Native::now(self), observation);
         }
     }
 
@@ -197,19 +216,14 @@ impl Platform for Native {
         }
     }
 
-    #[inline]
+    /// Always inlined: which observation it is, is known where it is said, and the ends of a span take
+    /// the short way of [`NativeCpu::span`].
+    #[inline(always)]
     fn observe(cpu: &NativeCpu, observation: Observation) {
-        let wanted = match observation {
-            // Threads have no common order to tell a history in, and it would cost time.
-            Observation::Chronicle(..) => false,
-            Observation::Pair { .. } | Observation::Violation(_) => true,
-            _ => !cpu.preparing,
-        };
-        if !wanted {
-            return;
-        }
-        if let Some(recorder) = &cpu.recorder {
-            recorder.borrow_mut().observe(cpu.id, Self::now(cpu), observation);
+        match observation {
+            Observation::Begin(op) => cpu.span(Recorder::begin, op),
+            Observation::End(op) => cpu.span(Recorder::end, op),
+            other => cpu.observe(other),
         }
     }
 }

@@ -46,6 +46,11 @@ fn run() -> Outcome {
         return Outcome::Failed;
     }
     for Part { plan, folder, .. } in &PARTS {
+        // What an earlier build or plan left would be mixed with this one's, or refused.
+        if let Err(error) = emptied(folder) {
+            eprintln!("xtask: {folder}: {error}");
+            return Outcome::Failed;
+        }
         let merged = format!("{folder}/merged.jsonl");
         let swept = passed(&[PROGRAM, "sweep", plan, "-o", folder]);
         if !swept || !passed(&[PROGRAM, "sweep", "collect", folder, "-o", &merged]) {
@@ -58,6 +63,13 @@ fn run() -> Outcome {
             eprintln!("xtask: {PAGE}: {error}");
             Outcome::Failed
         }
+    }
+}
+
+fn emptied(folder: &str) -> io::Result<()> {
+    match fs::remove_dir_all(folder) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
     }
 }
 

@@ -15,6 +15,7 @@ mod figure;
 mod instructions;
 mod lines;
 mod overhead;
+mod patience;
 mod plan;
 mod profile;
 mod report;
@@ -33,6 +34,7 @@ use self::contended::Contended;
 use self::figure::Figure;
 use self::instructions::Instructions;
 use self::overhead::Overhead;
+use self::patience::Limits;
 use self::plan::Class;
 use self::store_buffer::StoreBuffer;
 use self::topology::Shape;
@@ -94,25 +96,32 @@ pub const STEPS: usize = 8;
 ///
 /// # Errors
 /// A host that has no two CPUs to measure.
-pub fn calibrate(mut step: impl FnMut(&'static str)) -> Result<Calibration, CalibrateError> {
-    let cpus = host_cpus();
+pub fn calibrate(step: impl FnMut(&'static str)) -> Result<Calibration, CalibrateError> {
+    measure(&host_cpus(), &Limits::WHOLE, step)
+}
+
+fn measure(
+    cpus: &[HostCpu],
+    limits: &Limits,
+    mut step: impl FnMut(&'static str),
+) -> Result<Calibration, CalibrateError> {
     let first = cpus.first().copied().ok_or(CalibrateError::OneCpu)?;
     if cpus.len() < 2 {
         return Err(CalibrateError::OneCpu);
     }
-    let shape = topology::shape(&cpus);
-    let plan = plan::plan(&cpus);
+    let shape = topology::shape(cpus);
+    let plan = plan::plan(cpus);
     step("core clock and instructions");
     let ghz = core_clock::ghz(first.number);
     let instructions = instructions::measure(first.number);
     step("loads from each level of cache");
-    let levels = chase::measure(&cpus);
+    let levels = chase::measure(cpus, limits);
     step("transfers between all pairs of CPUs");
-    let matrix = c2c::matrix(&plan);
+    let matrix = c2c::matrix(&plan, limits);
     step("every kind of transfer, for some pairs of each distance");
-    let pairs = plan.samples().map(|(class, pair)| (class, c2c::costs(pair))).collect();
+    let pairs = plan.samples().map(|(class, pair)| (class, c2c::costs(pair, limits))).collect();
     step("one line under all CPUs");
-    let contended = contended::measure(&in_order(&cpus));
+    let contended = contended::measure(&in_order(cpus), limits.contended);
     step("the store buffer");
     let pair = plan.samples().next().map_or([0, 0], |(_, pair)| pair);
     let store_buffer = store_buffer::measure(pair);
@@ -173,20 +182,72 @@ mod tests {
 
     use super::*;
 
-    /// What the steps that grow with the host should take at most, by their windows.
+    /// Core clock, instructions, store buffer and what measuring costs: a million operations of less than a us.
+    const REST: Duration = Duration::from_secs(1);
+    const TWO_MINUTES: Duration = Duration::from_secs(120);
+
+    /// What all steps should take at most, by their windows.
     fn expected(cpus: &[HostCpu]) -> Duration {
         let plan = plan::plan(cpus);
-        plan::tests::expected(&plan)
+        chase::tests::expected(cpus)
+            + plan::tests::expected(&plan)
             + c2c::tests::expected() * plan.samples().count() as u32
             + contended::tests::expected(cpus.len())
+            + REST
+    }
+
+    /// When the last window of each step begins at the latest.
+    fn longest(cpus: &[HostCpu], limits: &Limits) -> Duration {
+        let pairs = plan::plan(cpus).samples().count() as u32;
+        limits.level * chase::tests::LEVEL_LIMITS
+            + limits.memory * chase::tests::MEMORY_LIMITS
+            + limits.matrix
+            + limits.pair * (c2c::tests::KINDS * pairs)
+            + limits.contended
+            + REST
+    }
+
+    /// 2, 4, 128 and 1,024 CPUs; the first two as one socket.
+    fn hosts() -> [Vec<HostCpu>; 4] {
+        let host = plan::tests::host;
+        [host(1, 1, 1), host(1, 1, 2), host(2, 4, 8), host(4, 8, 16)]
     }
 
     #[test]
-    fn every_host_is_measured_in_two_minutes_with_half_a_minute_for_what_does_not_grow() {
-        let host = plan::tests::host;
-        for cpus in [host(1, 1, 1), host(2, 4, 8), host(2, 2, 64), host(4, 8, 16)] {
+    fn every_host_is_measured_in_two_minutes_by_its_windows() {
+        for cpus in hosts() {
             let expected = expected(&cpus);
-            assert!(expected < Duration::from_secs(90), "{} CPUs: {expected:?}", cpus.len());
+            assert!(expected < TWO_MINUTES, "{} CPUs: {expected:?}", cpus.len());
         }
+    }
+
+    #[test]
+    fn a_host_that_stretches_its_windows_is_measured_in_two_minutes_less_the_last_window_of_each_step()
+     {
+        for cpus in hosts() {
+            let longest = longest(&cpus, &Limits::WHOLE);
+            assert!(longest < TWO_MINUTES, "{} CPUs: {longest:?}", cpus.len());
+        }
+    }
+
+    /// As many threads as that host has, on the CPUs of this one: its numbers beyond these cannot be pinned to, so
+    /// the figures are of no machine. What is shown is that it ends, and that the profile loads.
+    #[test]
+    fn a_crew_of_128_threads_comes_to_an_end_within_its_limits_and_says_what_is_missing() {
+        let cpus = plan::tests::host(2, 4, 8);
+        let limits = Limits {
+            level: Duration::from_millis(50),
+            memory: Duration::from_millis(100),
+            matrix: Duration::from_secs(1),
+            pair: Duration::from_millis(5),
+            contended: Duration::from_millis(500),
+        };
+        let calibration = measure(&cpus, &limits, |_| {}).expect("more than one CPU");
+        let most = calibration.contended.last().expect("all CPUs come first");
+        assert_eq!(most.cpus, 128);
+        let request = CalibrateRequest { name: "crowd".into(), base: "spr-2s".into() };
+        let profile = calibration.profile(&request).expect("a profile that loads");
+        assert!(profile.contains("of 8128 pairs of CPUs were measured"), "{profile}");
+        assert!(profile.contains("Time ran out") && calibration.report().contains("Time ran out"));
     }
 }

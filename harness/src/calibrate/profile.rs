@@ -26,7 +26,7 @@ pub(super) fn text(
     let base = Profile::builtin(&request.base)?;
     let ghz = calibration.ghz.unwrap_or_else(|| {
         let ghz = base.clock().ghz();
-        Figure { least: ghz, median: ghz, p90: ghz }
+        Figure::exactly(ghz)
     });
     let topology = &calibration.shape.topology;
     let notes = notes(calibration, request);
@@ -60,6 +60,14 @@ fn notes(calibration: &Calibration, request: &CalibrateRequest) -> Vec<String> {
     notes
 }
 
+/// A source, and how much of it there is where time ran out.
+fn in_time(figure: Figure, source: &str) -> String {
+    match figure.cut() {
+        Some(cut) => format!("{source}; {cut} in time"),
+        None => source.to_owned(),
+    }
+}
+
 struct Values<'a> {
     section: &'static str,
     text: ProfileText,
@@ -85,7 +93,7 @@ impl Values<'_> {
         let cut = |v: f64| spec.map_or(v, |spec| v.clamp(spec.lo, spec.hi));
         let (least, median, p90) = (cut(figure.least), figure.median, cut(figure.p90));
         let how = format!("range = [{least:.3}, {p90:.3}], kind = \"{kind}\"");
-        self.text.value(key, median, &how, source);
+        self.text.value(key, median, &how, &in_time(figure, source));
     }
 
     /// From what was measured to the base's value: a guess with both ends.
@@ -93,7 +101,7 @@ impl Values<'_> {
         let Ok(base) = self.base.value(full_key) else { return };
         let (low, high) = (figure.median.min(base.v), figure.median.max(base.v) + 0.001);
         let how = format!("range = [{low:.3}, {high:.3}], kind = \"estimate\"");
-        self.text.value(key, figure.median, &how, source);
+        self.text.value(key, figure.median, &how, &in_time(figure, source));
     }
 
     fn core(&mut self, calibration: &Calibration, ghz: Figure) {
@@ -127,7 +135,7 @@ impl Values<'_> {
 
     fn bench(&mut self, calibration: &Calibration) {
         self.section("bench");
-        let none = Figure { least: 0.0, median: 0.0, p90: 0.0 };
+        let none = Figure::exactly(0.0);
         self.measured(
             "hold_ns",
             none,
@@ -174,10 +182,8 @@ impl Values<'_> {
         let of = |part: fn(&super::c2c::PairCosts) -> Figure| {
             let figures = calibration.pairs.iter().filter(|(of, _)| *of == class);
             let figures: Vec<Figure> = figures.map(|(_, costs)| part(costs)).collect();
-            let medians: Vec<f64> = figures.iter().map(|figure| figure.median).collect();
-            let least = figures.iter().map(|figure| figure.least).fold(f64::INFINITY, f64::min);
             let p90 = figures.iter().map(|figure| figure.p90).fold(0.0, f64::max);
-            Figure::of(&medians).map(|figure| Figure { least, p90, ..figure })
+            Figure::among(&figures).map(|figure| Figure { p90, ..figure })
         };
         let Some(hitm) = of(|costs| costs.hitm[0]) else { return };
         let walked = "walk over 64 lines that the other CPU modified";
@@ -263,7 +269,7 @@ impl Values<'_> {
     fn memory(&mut self, levels: &Levels) {
         self.section("memory");
         for (key, full, dram) in [
-            ("dram_local_ns", "memory.dram_local_ns", levels.dram_local),
+            ("dram_local_ns", "memory.dram_local_ns", Some(levels.dram_local)),
             ("dram_near_ns", "memory.dram_near_ns", levels.dram_near),
         ] {
             match dram {

@@ -22,6 +22,8 @@ mod report;
 mod store_buffer;
 mod topology;
 
+use std::collections::BTreeMap;
+
 use pamt_reports::exit::Exit;
 use pamt_reports::plot::Heat;
 use pamt_sim::machine::{Profile, ProfileError};
@@ -73,6 +75,23 @@ impl CalibrateError {
             Self::OneCpu | Self::Native(_) => Exit::HostCannot,
             Self::Profile(_) => Exit::Usage,
         }
+    }
+}
+
+/// Keys whose measured values a profile does not have, each with the reason.
+type LeftOut = BTreeMap<String, String>;
+
+/// A profile that loads.
+pub struct CalibratedProfile {
+    /// As a file.
+    pub text: String,
+    left_out: LeftOut,
+}
+
+impl CalibratedProfile {
+    /// What was measured and is not in the profile, a sentence each.
+    pub fn notes(&self) -> impl Iterator<Item = String> + '_ {
+        profile::notes_of(&self.left_out)
     }
 }
 
@@ -153,14 +172,30 @@ fn in_order(cpus: &[HostCpu]) -> Vec<usize> {
 }
 
 impl Calibration {
-    /// The profile as a file.
+    /// The profile as a file that loads. A host that gives its CPUs to others can measure what no machine has, or
+    /// what contradicts itself: of such keys the base's values stand, and a note says which and why.
     ///
     /// # Errors
-    /// The base does not exist, or does not accept what was measured.
-    pub fn profile(&self, request: &CalibrateRequest) -> Result<String, CalibrateError> {
-        let text = profile::text(self, request)?;
-        Profile::parse(&text, &request.name)?;
-        Ok(text)
+    /// The base does not exist, or does not fit this host.
+    pub fn profile(&self, request: &CalibrateRequest) -> Result<CalibratedProfile, CalibrateError> {
+        let mut left_out = LeftOut::new();
+        loop {
+            let text = profile::text(self, request, &left_out)?;
+            let Err(error) = Profile::parse(&text, &request.name) else {
+                return Ok(CalibratedProfile { text, left_out });
+            };
+            let (key, why) = match &error {
+                ProfileError::BadValue { key, problem, .. } => (key, problem.clone()),
+                ProfileError::Contradiction { key, problem, .. } => {
+                    (key, format!("contradicts {problem}"))
+                }
+                _ => return Err(error.into()),
+            };
+            if left_out.insert(key.clone(), why).is_some() {
+                // It is not what was measured that does not fit.
+                return Err(error.into());
+            }
+        }
     }
 
     /// What was measured, for a terminal of this width.
@@ -237,17 +272,28 @@ mod tests {
         let cpus = plan::tests::host(2, 4, 8);
         let limits = Limits {
             level: Duration::from_millis(50),
-            memory: Duration::from_millis(100),
+            memory: Duration::ZERO,
             matrix: Duration::from_secs(1),
             pair: Duration::from_millis(5),
-            contended: Duration::from_millis(500),
+            contended: Duration::from_millis(200),
         };
         let calibration = measure(&cpus, &limits, |_| {}).expect("more than one CPU");
         let most = calibration.contended.last().expect("all CPUs come first");
         assert_eq!(most.cpus, 128);
-        let request = CalibrateRequest { name: "crowd".into(), base: "spr-2s".into() };
-        let profile = calibration.profile(&request).expect("a profile that loads");
+        // A base with all distances: none of them may be fit to be written.
+        let request = CalibrateRequest { name: "crowd".into(), base: "genoa-2s".into() };
+        let profile = calibration.profile(&request).expect("a profile that loads").text;
         assert!(profile.contains("of 8128 pairs of CPUs were measured"), "{profile}");
         assert!(profile.contains("Time ran out") && calibration.report().contains("Time ran out"));
+
+        // Whatever those threads measured: a second is beyond all machines.
+        let mut slow = calibration;
+        slow.instructions.lock_add = Figure::exactly(1e9);
+        let profile = slow.profile(&request).expect("a profile that loads");
+        let note = profile.notes().find(|note| note.contains("core.lock_cycles"));
+        assert!(note.is_some_and(|note| note.contains("accepted is 1 to 200")), "{}", profile.text);
+        assert!(
+            !profile.text.contains("\nlock_cycles") && profile.text.contains("core.lock_cycles")
+        );
     }
 }

@@ -13,17 +13,16 @@ use pamt_reports::plot::Heat;
 use super::crew::together;
 use super::figure::Figure;
 use super::lines::{ADDRESSES, Line, at, lines, spread_out};
-use super::plan::{Class, LIMIT, PairPlan};
+use super::patience::{Limits, Patience};
+use super::plan::{Class, PairPlan};
 
 /// Round trips of a window.
 const TRIPS: u64 = 100;
+/// Windows of each way to take turns.
+const WINDOWS: usize = 10 * ADDRESSES;
 /// Lines of a chain, and rounds over it.
 const CHAIN: usize = 64;
 const ROUNDS: usize = 120;
-
-/// After this time, tens of times what is planned, a ping-pong ends with the window that it is in: the host gives
-/// one of its CPUs to others.
-const PATIENCE: Duration = Duration::from_millis(100);
 
 /// One pair of the matrix.
 pub(super) struct Cell {
@@ -55,23 +54,21 @@ pub(super) struct PairCosts {
 }
 
 /// Ping-pong over the pairs of a plan, as long as there is time. The address changes from window to window.
-pub(super) fn matrix(plan: &PairPlan) -> Matrix {
-    let begun = Instant::now();
+pub(super) fn matrix(plan: &PairPlan, limits: &Limits) -> Matrix {
+    let patience = Patience::of(limits.matrix);
     let cell = |(class, pair): &(Class, [usize; 2])| {
-        let samples = ping_pong(*pair, plan.windows, Turn::Cas, PATIENCE);
-        Some(Cell { pair: *pair, class: *class, one_way_ns: Figure::of(&samples)? })
+        let one_way_ns = ping_pong(*pair, plan.windows, Turn::Cas, limits.pair);
+        Cell { pair: *pair, class: *class, one_way_ns }
     };
-    let in_time = plan.pairs.iter().take_while(|_| begun.elapsed() < LIMIT);
-    Matrix { cpus: plan.cpus.clone(), cells: in_time.filter_map(cell).collect() }
+    let in_time = plan.pairs.iter().take_while(|_| !patience.is_over());
+    Matrix { cpus: plan.cpus.clone(), cells: in_time.map(cell).collect() }
 }
 
 impl Matrix {
     /// Median over the pairs of a distance of what `part` takes of each.
     pub(super) fn class(&self, class: Class) -> Option<Figure> {
-        let cells = || self.cells.iter().filter(|cell| cell.class == class);
-        let medians: Vec<f64> = cells().map(|cell| cell.one_way_ns.median).collect();
-        let least = cells().map(|cell| cell.one_way_ns.least).fold(f64::INFINITY, f64::min);
-        Figure::of(&medians).map(|figure| Figure { least, ..figure })
+        let cells = self.cells.iter().filter(|cell| cell.class == class);
+        Figure::among(&cells.map(|cell| cell.one_way_ns).collect::<Vec<_>>())
     }
 
     /// How many pairs were measured; `None` if all were.
@@ -109,16 +106,16 @@ impl Matrix {
 }
 
 /// Every kind of transfer of a pair.
-pub(super) fn costs(pair: [usize; 2]) -> PairCosts {
-    let windows = 10 * ADDRESSES;
-    let figure = |samples: Vec<f64>| Figure::of(&samples).expect("windows were asked for");
+pub(super) fn costs(pair: [usize; 2], limits: &Limits) -> PairCosts {
+    let limit = limits.pair;
+    let turns = |turn| ping_pong(pair, WINDOWS, turn, limit);
     PairCosts {
-        cas: figure(ping_pong(pair, windows, Turn::Cas, PATIENCE)),
-        load_then_cas: figure(ping_pong(pair, windows, Turn::LoadThenCas, PATIENCE)),
-        two_lines: figure(ping_pong(pair, windows, Turn::TwoLines, PATIENCE)),
-        hitm: [0, 1].map(|home| figure(walk(pair, home, prepare_modified, load))),
-        forward: figure(walk(pair, 0, prepare_clean, load)),
-        upgrade: figure(walk(pair, 0, prepare_shared, add)),
+        cas: turns(Turn::Cas),
+        load_then_cas: turns(Turn::LoadThenCas),
+        two_lines: turns(Turn::TwoLines),
+        hitm: [0, 1].map(|home| walk(pair, home, prepare_modified, load, limit)),
+        forward: walk(pair, 0, prepare_clean, load, limit),
+        upgrade: walk(pair, 0, prepare_shared, add, limit),
     }
 }
 
@@ -131,14 +128,14 @@ enum Turn {
 }
 
 /// One way of each window, in ns. The first window warms up and does not count; one after it always does.
-fn ping_pong(pair: [usize; 2], windows: usize, turn: Turn, patience: Duration) -> Vec<f64> {
+fn ping_pong(pair: [usize; 2], windows: usize, turn: Turn, limit: Duration) -> Figure {
     let (mine, other) = (spread_out(), spread_out());
-    let (begun, last) = (Instant::now(), AtomicUsize::new(windows));
+    let (patience, last) = (Patience::of(limit), AtomicUsize::new(windows));
     let results = together(&pair, |side| {
         let mut samples = Vec::with_capacity(windows);
         for window in 0..=windows {
             // Side 0 decides before its first turn of a window, which side 1 has seen when it ends the window.
-            if side == 0 && window > 0 && begun.elapsed() >= patience {
+            if side == 0 && window > 0 && patience.is_over() {
                 last.fetch_min(window, Ordering::Relaxed);
             }
             let line = at(&mine, window % ADDRESSES);
@@ -170,7 +167,7 @@ fn ping_pong(pair: [usize; 2], windows: usize, turn: Turn, patience: Duration) -
         }
         samples.split_off(1)
     });
-    results.into_iter().next().unwrap_or_default()
+    Figure::of_planned(&results[0], windows).expect("a window after the first")
 }
 
 fn swap(line: &AtomicU64, expected: u64) {
@@ -187,30 +184,38 @@ fn wait_for(line: &AtomicU64, expected: u64) {
 }
 
 /// ns a line of walks by CPU 0 of the pair over chains that CPU 1 prepared, homed at CPU 1 if `home` is 0,
-/// else at CPU 0.
+/// else at CPU 0. One walk is taken in any case.
 fn walk(
     pair: [usize; 2],
     home: usize,
     prepare: fn(&[Line]),
     step: fn(&AtomicU64) -> usize,
-) -> Vec<f64> {
+    limit: Duration,
+) -> Figure {
     let owner = pair[1 - home];
     let chain = super::crew::on(owner, chain);
-    let turn = AtomicU64::new(0);
+    let patience = Patience::of(limit);
+    let (turn, last) = (AtomicU64::new(0), AtomicU64::new(ROUNDS as u64 - 1));
     let results = together(&pair, |side| {
         let mut samples = Vec::new();
-        for round in 0..ROUNDS as u64 {
+        let mut round = 0;
+        // Side 0 decides before it gives the turn away; side 1 sees it with its next turn, and prepares once more.
+        while round <= last.load(Ordering::Relaxed) {
             wait_for(&turn, 2 * round + 1 - side as u64);
             if side == 1 {
                 prepare(&chain);
             } else {
                 samples.push(walk_once(&chain, step));
+                if patience.is_over() {
+                    last.fetch_min(round, Ordering::Relaxed);
+                }
             }
             turn.fetch_add(1, Ordering::AcqRel);
+            round += 1;
         }
         samples
     });
-    results.into_iter().next().unwrap_or_default()
+    Figure::of_planned(&results[0], ROUNDS).expect("a walk in any case")
 }
 
 /// Lines that name each other in an order that no prefetcher guesses; every other is left out.
@@ -286,11 +291,13 @@ pub(super) mod tests {
     use super::super::plan::{START, WINDOW};
     use super::*;
 
-    /// What [`costs`] should take at most: three ways of ping-pong; four walks, each line prepared by one CPU
-    /// and then walked by the other.
+    /// Probes of [`costs`]: three ways of ping-pong, four walks.
+    pub(in crate::calibrate) const KINDS: u32 = 7;
+
+    /// What [`costs`] should take at most; of a walk each line is prepared by one CPU and then walked by the other.
     pub(in crate::calibrate) fn expected() -> Duration {
         let transfer = WINDOW / (2 * TRIPS) as u32;
-        let ping_pong = START + WINDOW * (10 * ADDRESSES + 1) as u32;
+        let ping_pong = START + WINDOW * (WINDOWS + 1) as u32;
         let walk = START + transfer * (2 * CHAIN * ROUNDS) as u32;
         3 * ping_pong + 4 * walk
     }
@@ -309,16 +316,19 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn each_way_to_take_turns_ends_with_a_figure_a_window() {
+    fn each_way_to_take_turns_ends_with_a_window_in_any_case() {
         let cpus = pamt_strategies::platform::native::host_cpus();
         if let [a, b, ..] = cpus[..] {
             for turn in [Turn::Cas, Turn::LoadThenCas, Turn::TwoLines] {
                 let pair = [a.number, b.number];
-                let samples = ping_pong(pair, ADDRESSES, turn, Duration::MAX);
-                assert!(samples.len() == ADDRESSES && samples.iter().all(|ns| *ns > 0.0));
-                let samples = ping_pong(pair, ADDRESSES, turn, Duration::ZERO);
-                assert_eq!(samples.len(), 1, "out of patience at once");
+                let figure = ping_pong(pair, ADDRESSES, turn, Duration::MAX);
+                assert!(figure.least > 0.0 && figure.cut().is_none());
+                let figure = ping_pong(pair, ADDRESSES, turn, Duration::ZERO);
+                assert_eq!(figure.cut(), Some(format!("1 of {ADDRESSES} windows")));
             }
+            let walked = |limit| walk([a.number, b.number], 0, prepare_modified, load, limit);
+            assert_eq!(walked(Duration::MAX).cut(), None);
+            assert_eq!(walked(Duration::ZERO).cut(), Some(format!("1 of {ROUNDS} windows")));
         }
     }
 }

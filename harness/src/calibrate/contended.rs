@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use super::crew::together;
 use super::figure::Figure;
 use super::lines::{ADDRESSES, at, spread_out};
+use super::patience::Patience;
 
 /// One number of CPUs.
 pub(super) struct Contended {
@@ -31,39 +32,49 @@ const BATCH: u64 = 64;
 const PAUSES: u32 = 6;
 const WINDOWS: usize = 2 * ADDRESSES;
 
-/// With 1, 2, 4, ... and all of these CPUs, in their order.
-pub(super) fn measure(cpus: &[usize]) -> Vec<Contended> {
-    counts(cpus.len()).map(|n| one(&cpus[..n])).collect()
+/// With 1, 2, 4, ... and all of these CPUs, in their order. All of them come first: a profile has their figures, and
+/// time may run out before the others.
+pub(super) fn measure(cpus: &[usize], limit: Duration) -> Vec<Contended> {
+    let patience = Patience::of(limit);
+    let all_first = counts(cpus.len()).into_iter().rev();
+    let in_time = all_first.take_while(|n| *n == cpus.len() || !patience.is_over());
+    let mut measured: Vec<Contended> = in_time.map(|n| one(&cpus[..n], &patience)).collect();
+    measured.reverse();
+    measured
 }
 
 /// 1, 2, 4, ... and all.
-fn counts(all: usize) -> impl Iterator<Item = usize> {
+pub(super) fn counts(all: usize) -> Vec<usize> {
     let powers = std::iter::successors(Some(1), |n| Some(2 * n));
-    powers.take_while(move |n| *n < all).chain([all])
+    powers.take_while(|n| *n < all).chain([all]).collect()
 }
 
-fn one(cpus: &[usize]) -> Contended {
+fn one(cpus: &[usize], patience: &Patience) -> Contended {
     let lines = spread_out();
-    let mut kept = (0, 0);
-    let mut windows = |pauses: u32| {
-        let samples = (0..WINDOWS).map(|window| {
-            let line = at(&lines, window % ADDRESSES);
-            let begun = Instant::now();
-            let done = together(cpus, |_| hammer(line, pauses));
-            let length = done.iter().map(|done| done.end).max().unwrap_or(begun)
-                - done.iter().map(|done| done.start).min().unwrap_or(begun);
-            let additions: u64 = done.iter().map(|done| done.additions).sum();
-            if pauses == 0 {
-                kept.0 += done.iter().map(|done| done.kept).sum::<u64>();
-                kept.1 += additions;
-            }
-            length.as_nanos() as f64 / additions as f64
-        });
-        Figure::of(&samples.collect::<Vec<_>>()).expect("windows were asked for")
-    };
-    let (adjacent, isolated) = (windows(0), windows(PAUSES));
-    let kept_frac = kept.0 as f64 / kept.1.max(1) as f64;
-    Contended { cpus: cpus.len(), adjacent, isolated, kept_frac }
+    let (mut isolated, mut kept, mut all) = (Vec::with_capacity(WINDOWS), 0, 0);
+    // Both take turns, so that time cuts them alike.
+    let adjacent = patience.windows(WINDOWS, |window| {
+        let line = at(&lines, window % ADDRESSES);
+        let adjacent = together(cpus, |_| hammer(line, 0));
+        kept += adjacent.iter().map(|done| done.kept).sum::<u64>();
+        all += additions(&adjacent);
+        isolated.push(each_ns(&together(cpus, |_| hammer(line, PAUSES))));
+        each_ns(&adjacent)
+    });
+    let isolated = Figure::of_planned(&isolated, WINDOWS).expect("as many as adjacent ones");
+    Contended { cpus: cpus.len(), adjacent, isolated, kept_frac: kept as f64 / all.max(1) as f64 }
+}
+
+/// ns of the system an addition.
+fn each_ns(done: &[Done]) -> f64 {
+    let start = done.iter().map(|done| done.start).min();
+    let end = done.iter().map(|done| done.end).max();
+    let length = start.zip(end).map_or(Duration::ZERO, |(start, end)| end - start);
+    length.as_nanos() as f64 / additions(done).max(1) as f64
+}
+
+fn additions(done: &[Done]) -> u64 {
+    done.iter().map(|done| done.additions).sum()
 }
 
 struct Done {
@@ -101,13 +112,23 @@ pub(super) mod tests {
     /// What the probe should take at most on so many CPUs: its threads are started anew in each window.
     pub(in crate::calibrate) fn expected(cpus: usize) -> Duration {
         let windows = 2 * WINDOWS as u32;
-        counts(cpus).map(|n| windows * (WINDOW + START / 2 * n as u32)).sum()
+        counts(cpus).into_iter().map(|n| windows * (WINDOW + START / 2 * n as u32)).sum()
+    }
+
+    #[test]
+    fn out_of_time_all_cpus_are_measured_once_and_no_fewer_of_them() {
+        let cpus = pamt_strategies::platform::native::host_cpus();
+        let cpus: Vec<usize> = cpus.iter().map(|cpu| cpu.number).collect();
+        let all = measure(&cpus, Duration::ZERO);
+        assert_eq!((all.len(), all[0].cpus), (1, cpus.len()));
+        assert_eq!(all[0].adjacent.cut(), Some(format!("1 of {WINDOWS} windows")));
+        assert_eq!(all[0].isolated.cut(), all[0].adjacent.cut());
     }
 
     #[test]
     fn a_cpu_alone_keeps_the_line() {
         let cpu = pamt_strategies::platform::native::host_cpus()[0].number;
-        let alone = measure(&[cpu]);
+        let alone = measure(&[cpu], Duration::MAX);
         assert_eq!(alone.len(), 1);
         // All but the first addition of each window.
         assert!(alone[0].kept_frac > 0.99, "{}", alone[0].kept_frac);

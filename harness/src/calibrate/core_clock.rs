@@ -38,7 +38,7 @@ pub(super) fn ghz(cpu: usize) -> Option<Figure> {
     // From the median window up: a slower one was interrupted, it did not run at a lower clock.
     let ghz = |ns: f64| IMUL_CYCLES / ns;
     let ns = Figure::of(&samples)?;
-    Some(Figure { least: ghz(ns.median), median: ghz(ns.median), p90: ghz(ns.least) })
+    Some(Figure { least: ghz(ns.median), p90: ghz(ns.least), ..ns.map(ghz) })
 }
 
 /// Cycles a ns while this CPU works; `None` where no instruction of known length is.

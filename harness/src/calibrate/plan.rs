@@ -37,8 +37,6 @@ pub(super) struct PairPlan {
 
 /// Time for all pairs together.
 const BUDGET: Duration = Duration::from_secs(40);
-/// When no further pair is begun: a host that shares its CPUs out can take a thousand times as long as planned.
-pub(super) const LIMIT: Duration = Duration::from_secs(60);
 /// What a window takes at most, between sockets.
 pub(super) const WINDOW: Duration = Duration::from_micros(60);
 /// Two threads are started and pinned for each pair.

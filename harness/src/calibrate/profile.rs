@@ -6,7 +6,7 @@ use super::chase::Levels;
 use super::contended::Contended;
 use super::figure::Figure;
 use super::plan::Class;
-use super::{CalibrateError, CalibrateRequest, Calibration};
+use super::{CalibrateError, CalibrateRequest, Calibration, LeftOut};
 use crate::machine_fit::ProfileText;
 
 /// No kept line is left beyond this share in the model.
@@ -22,18 +22,19 @@ const DESCRIPTION: &str = "a host measured by `pamt-bench calibrate`";
 pub(super) fn text(
     calibration: &Calibration,
     request: &CalibrateRequest,
+    left_out: &LeftOut,
 ) -> Result<String, CalibrateError> {
     let base = Profile::builtin(&request.base)?;
     let ghz = calibration.ghz.unwrap_or_else(|| {
         let ghz = base.clock().ghz();
-        Figure { least: ghz, median: ghz, p90: ghz }
+        Figure::exactly(ghz)
     });
     let topology = &calibration.shape.topology;
-    let notes = notes(calibration, request);
+    let notes: Vec<_> = notes(calibration, request).into_iter().chain(notes_of(left_out)).collect();
     let mut text =
         ProfileText::new(&request.name, &request.base, DESCRIPTION, &notes).comment(COMMENT);
     text.topology(topology, "sysfs of the measured host");
-    let mut values = Values { section: "", text, base: &base, topology };
+    let mut values = Values { section: "", text, base: &base, topology, left_out };
     values.core(calibration, ghz);
     values.bench(calibration);
     values.coherence(calibration);
@@ -60,17 +61,43 @@ fn notes(calibration: &Calibration, request: &CalibrateRequest) -> Vec<String> {
     notes
 }
 
+/// What was measured and is not in a profile.
+pub(super) fn notes_of(left_out: &LeftOut) -> impl Iterator<Item = String> + '_ {
+    let note = |(key, why): (&String, &String)| {
+        format!(
+            "`{key}` is the base's: what was measured {why}; measure again while nothing else runs."
+        )
+    };
+    left_out.iter().map(note)
+}
+
+/// A source, and how much of it there is where time ran out.
+fn in_time(figure: Figure, source: &str) -> String {
+    match figure.cut() {
+        Some(cut) => format!("{source}; {cut} in time"),
+        None => source.to_owned(),
+    }
+}
+
 struct Values<'a> {
     section: &'static str,
     text: ProfileText,
     base: &'a Profile,
     topology: &'a Topology,
+    left_out: &'a LeftOut,
 }
 
 impl Values<'_> {
     fn section(&mut self, name: &'static str) {
         self.section = name;
         self.text.section(name);
+    }
+
+    /// A value of the section, unless it is left out.
+    fn value(&mut self, key: &str, v: f64, how: &str, source: &str) {
+        if !self.left_out.contains_key(&format!("{}.{key}", self.section)) {
+            self.text.value(key, v, how, source);
+        }
     }
 
     /// A measured value with its range.
@@ -85,7 +112,7 @@ impl Values<'_> {
         let cut = |v: f64| spec.map_or(v, |spec| v.clamp(spec.lo, spec.hi));
         let (least, median, p90) = (cut(figure.least), figure.median, cut(figure.p90));
         let how = format!("range = [{least:.3}, {p90:.3}], kind = \"{kind}\"");
-        self.text.value(key, median, &how, source);
+        self.value(key, median, &how, &in_time(figure, source));
     }
 
     /// From what was measured to the base's value: a guess with both ends.
@@ -93,7 +120,7 @@ impl Values<'_> {
         let Ok(base) = self.base.value(full_key) else { return };
         let (low, high) = (figure.median.min(base.v), figure.median.max(base.v) + 0.001);
         let how = format!("range = [{low:.3}, {high:.3}], kind = \"estimate\"");
-        self.text.value(key, figure.median, &how, source);
+        self.value(key, figure.median, &how, &in_time(figure, source));
     }
 
     fn core(&mut self, calibration: &Calibration, ghz: Figure) {
@@ -110,7 +137,7 @@ impl Values<'_> {
         self.measured("pause_cycles", pause, "a run of PAUSE, in cycles of clock_ghz");
         for (key, kib) in [("l1_kib", levels.sizes.l1_kib), ("l2_kib", levels.sizes.l2_kib)] {
             if let Some(kib) = kib {
-                self.text.value(key, kib as f64, "kind = \"measured\"", "sysfs, cache of CPU 0");
+                self.value(key, kib as f64, "kind = \"measured\"", "sysfs, cache of CPU 0");
             }
         }
         if let Some(l2) = levels.l2 {
@@ -118,7 +145,7 @@ impl Values<'_> {
         }
         self.section("cache");
         if let Some(kib) = levels.sizes.llc_kib {
-            self.text.value("llc_kib", kib as f64, "kind = \"measured\"", "sysfs, cache of CPU 0");
+            self.value("llc_kib", kib as f64, "kind = \"measured\"", "sysfs, cache of CPU 0");
         }
         if let Some(llc) = levels.llc {
             self.measured("llc_hit_ns", llc, "walk over four times the second-level cache, small pages unless huge ones could be had");
@@ -127,7 +154,7 @@ impl Values<'_> {
 
     fn bench(&mut self, calibration: &Calibration) {
         self.section("bench");
-        let none = Figure { least: 0.0, median: 0.0, p90: 0.0 };
+        let none = Figure::exactly(0.0);
         self.measured(
             "hold_ns",
             none,
@@ -174,10 +201,8 @@ impl Values<'_> {
         let of = |part: fn(&super::c2c::PairCosts) -> Figure| {
             let figures = calibration.pairs.iter().filter(|(of, _)| *of == class);
             let figures: Vec<Figure> = figures.map(|(_, costs)| part(costs)).collect();
-            let medians: Vec<f64> = figures.iter().map(|figure| figure.median).collect();
-            let least = figures.iter().map(|figure| figure.least).fold(f64::INFINITY, f64::min);
             let p90 = figures.iter().map(|figure| figure.p90).fold(0.0, f64::max);
-            Figure::of(&medians).map(|figure| Figure { least, p90, ..figure })
+            Figure::among(&figures).map(|figure| Figure { p90, ..figure })
         };
         let Some(hitm) = of(|costs| costs.hitm[0]) else { return };
         let walked = "walk over 64 lines that the other CPU modified";
@@ -235,7 +260,7 @@ impl Values<'_> {
             visits
         );
         let range = format!("range = [0.0, {KEEP_MOST}], kind = \"estimate\"");
-        self.text.value("keep_share", keep, &range, &source);
+        self.value("keep_share", keep, &range, &source);
         let lock = calibration.instructions.lock_add.median;
         if n > 2 {
             let source = format!("{n} CPUs add to one line, time over additions");
@@ -256,14 +281,14 @@ impl Values<'_> {
                 "{} CPUs add to one line: isolated additions over adjacent ones",
                 most.cpus
             );
-            self.text.value("isolated_extra", extra, "kind = \"measured\"", &source);
+            self.value("isolated_extra", extra, "kind = \"measured\"", &source);
         }
     }
 
     fn memory(&mut self, levels: &Levels) {
         self.section("memory");
         for (key, full, dram) in [
-            ("dram_local_ns", "memory.dram_local_ns", levels.dram_local),
+            ("dram_local_ns", "memory.dram_local_ns", Some(levels.dram_local)),
             ("dram_near_ns", "memory.dram_near_ns", levels.dram_near),
         ] {
             match dram {

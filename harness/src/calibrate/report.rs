@@ -1,18 +1,19 @@
 //! What was measured, as text.
 
-use super::Calibration;
 use super::c2c::Matrix;
 use super::figure::Figure;
+use super::{Calibration, contended};
 
 /// A map of more CPUs than this does not fit a terminal: it is drawn by every nth.
 const MAP_MOST: usize = 32;
 /// Darker is slower.
 const SHADES: [char; 5] = ['.', ':', '+', '*', '#'];
 
-pub(super) fn text(calibration: &Calibration) -> String {
+/// Every figure by its name; `None` where this host has nothing to measure it on.
+fn rows(calibration: &Calibration) -> Vec<(String, Option<Figure>)> {
     let Calibration { instructions: i, levels, overhead, .. } = calibration;
-    let mut lines = Vec::new();
-    let mut row = |what: &str, figure: Option<Figure>| lines.push(line(what, figure));
+    let mut rows = Vec::new();
+    let mut row = |what: &str, figure: Option<Figure>| rows.push((what.to_owned(), figure));
     row("clock, GHz", calibration.ghz);
     row("LOCK addition, own line", Some(i.lock_add));
     row("compare-and-swap, own line", Some(i.compare_and_swap));
@@ -23,7 +24,7 @@ pub(super) fn text(calibration: &Calibration) -> String {
     row("load, first level", Some(levels.l1));
     row("load, second level", levels.l2);
     row("load, last level", levels.llc);
-    row("load, memory of the socket", levels.dram_local.map(|(figure, _)| figure));
+    row("load, memory of the socket", Some(levels.dram_local.0));
     row("load, memory of another socket", levels.dram_near.map(|(figure, _)| figure));
     for (class, costs) in &calibration.pairs {
         let named = |what: &str| format!("{what}, {}", class.name());
@@ -47,8 +48,15 @@ pub(super) fn text(calibration: &Calibration) -> String {
     row("recording an operation, with them", Some(overhead.operation));
     row("recording an operation, without", Some(overhead.record));
     row("lock benchmark without a lock", Some(overhead.lock_loop));
+    rows
+}
+
+pub(super) fn text(calibration: &Calibration) -> String {
+    let overhead = &calibration.overhead;
     let mut text = format!("{:40} {:>9} {:>9} {:>9}\n", "ns", "least", "median", "90 %");
-    text += &lines.concat();
+    for (what, figure) in rows(calibration) {
+        text += &line(&what, figure);
+    }
     text += &map(&calibration.matrix);
     text += &format!(
         "measuring: an operation costs {:.1} ns to record, of which two clock readings are {:.1} ns and the \
@@ -64,8 +72,10 @@ pub(super) fn text(calibration: &Calibration) -> String {
 fn line(what: &str, figure: Option<Figure>) -> String {
     match figure {
         None => format!("{what:40} not measured here\n"),
-        Some(Figure { least, median, p90 }) => {
-            format!("{what:40} {least:9.2} {median:9.2} {p90:9.2}\n")
+        Some(figure) => {
+            let Figure { least, median, p90, .. } = figure;
+            let cut = figure.cut().map_or(String::new(), |cut| format!("  {cut}"));
+            format!("{what:40} {least:9.2} {median:9.2} {p90:9.2}{cut}\n")
         }
     }
 }
@@ -118,14 +128,33 @@ impl Calibration {
                 ));
             }
         }
-        if self.levels.dram_local.is_some_and(|(_, beyond)| !beyond) {
+        if !self.levels.dram_local.1 {
             caveats.push(
-                "The last-level cache is too large to walk past it in the memory that is free: loads from \
-                 memory are an estimate."
+                "The last-level cache is too large to walk past it in the memory that is free, and in time: \
+                 loads from memory are an estimate."
                     .into(),
             );
         }
         caveats.extend(self.matrix.sampled().map(|sampled| sampled + "."));
+        caveats.extend(self.out_of_time());
         caveats
+    }
+
+    /// What has fewer windows than planned, and for how many CPUs one line was not measured.
+    fn out_of_time(&self) -> Option<String> {
+        let rows = rows(self);
+        let cut = |(what, figure): &(String, Option<Figure>)| {
+            Some((what.clone(), figure.as_ref()?.cut()?))
+        };
+        let cuts: Vec<(String, String)> = rows.iter().filter_map(cut).collect();
+        let (crowds, planned) =
+            (self.contended.len(), contended::counts(self.matrix.cpus.len()).len());
+        let (first, windows) = cuts.first()?;
+        Some(format!(
+            "Time ran out, as this host gives its CPUs to others: {} of {} figures have fewer windows than planned \
+             (`{first}`: {windows}), and one line was contended by {crowds} of {planned} numbers of CPUs.",
+            cuts.len(),
+            rows.len(),
+        ))
     }
 }

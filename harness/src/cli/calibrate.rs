@@ -43,12 +43,13 @@ pub(super) fn execute(args: &CalibrateArgs) -> Result<Exit, CliError> {
         name: args.output.as_deref().map_or_else(|| "this-host".into(), name),
         base: args.base.clone(),
     };
+    output::text(&calibration.report())?;
     // Made, and so checked, even where nobody wants the file.
     let profile = calibration.profile(&request)?;
-    output::text(&calibration.report())?;
+    output::text(&profile.notes().map(|note| format!("note: {note}\n")).collect::<String>())?;
     let mut written = Vec::new();
     if let Some(path) = &args.output {
-        output::write_beside(path, profile.as_bytes())?;
+        output::write_beside(path, profile.text.as_bytes())?;
         written.push(path);
     }
     if let (Some(path), Some(svg)) = (&args.heat_map, calibration.heat().svg()) {

@@ -38,12 +38,14 @@ pub(super) fn watch() -> Result<Interrupt, CliError> {
 }
 
 fn take_over() -> io::Result<Interrupt> {
-    let asked = Arc::new(AtomicBool::new(false));
+    let (asked, again) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicBool::new(false)));
+    let code = i32::from(Exit::Interrupted.code());
     for signal in [SIGINT, SIGTERM] {
-        // In this order: the second signal finds the flag that the first has set.
-        let code = i32::from(Exit::Interrupted.code());
-        flag::register_conditional_shutdown(signal, code, Arc::clone(&asked))?;
+        // A signal runs what is registered, in this order. From the first line on it leaves its mark, so none is
+        // lost between two lines; and only the second one finds the flag that the first has set last.
         flag::register(signal, Arc::clone(&asked))?;
+        flag::register_conditional_shutdown(signal, code, Arc::clone(&again))?;
+        flag::register(signal, Arc::clone(&again))?;
     }
     Ok(Interrupt(asked))
 }

@@ -72,6 +72,15 @@ fn a_mix_maps_its_share_and_leaves_nothing_behind() {
 }
 
 #[test]
+fn a_td_that_cannot_start_leaves_no_pair_behind() {
+    // The pool has pairs for the regions of this workload, not for all of memory.
+    let refused = result("three-state", "neighbour-regions", &[]);
+    assert!(refused.partial && refused.notes.iter().any(|note| note.contains("no memory")));
+    assert_eq!(refused.correctness.violation_count, 0, "{:?}", refused.correctness);
+    assert_eq!(refused.memory.pamt_pages_end, Some(0));
+}
+
+#[test]
 fn a_split_brings_its_own_pair_and_counts_512_pages() {
     let options = [("tds", "1")];
     let storm = result("global", "split-storm", &options);

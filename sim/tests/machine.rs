@@ -175,6 +175,27 @@ fn a_store_does_not_wait_but_the_next_lock_operation_does() {
     let _ = run(build, vec![actor(0, owner), actor(1, writer)]);
 }
 
+#[test]
+fn a_checker_sees_stores_that_are_still_buffered_of_any_cpu() {
+    let mut build = build(1);
+    let words: SimWords<u32> = Sim::words(&mut build, Place::padded("w", 2));
+    let owner = move |cpu: &SimCpu| words.store(cpu, 0, 0x1122_3344, SeqCst);
+    let writer = move |cpu: &SimCpu| {
+        Sim::work(cpu, Cycles(10_000));
+        words.store_u8_at(cpu, 0, 1, 0xff, SeqCst);
+        assert_eq!(words.peek(cpu, 0), 0x1122_ff44);
+    };
+    let checker = move |cpu: &SimCpu| {
+        words.fetch_add(cpu, 1, 1, SeqCst);
+        Sim::sleep_until(cpu, Cycles(10_010));
+        words.fetch_add(cpu, 1, 1, SeqCst);
+        assert!(Sim::now(cpu).0 < 10_000 + cycles(81.0), "before the line has come to the writer");
+        assert_eq!(words.peek(cpu, 0), 0x1122_ff44);
+    };
+    let end = run(build, vec![actor(0, owner), actor(1, writer), actor(2, checker)]).end;
+    assert_eq!(end, End::Finished);
+}
+
 fn summary(out: &SimOutcome) -> (Cycles, EngineCounts, Vec<LineRow>) {
     (out.elapsed, out.engine, out.lines.lines.clone())
 }

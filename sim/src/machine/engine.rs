@@ -350,6 +350,12 @@ impl Machine {
         queue::key(time, self.cpu(cpu).rank - self.by_rank.len() as u16)
     }
 
+    /// The CPUs that have buffered stores: each has its key in the queue.
+    pub(super) fn buffering(&self) -> impl Iterator<Item = CpuId> + '_ {
+        let of_buffer = |key| self.by_rank.get(usize::from(queue::rank_of(key)));
+        self.queue.keys().filter_map(of_buffer).map(|cpu| CpuId(*cpu))
+    }
+
     /// Reports something; set-up code reports only what outlasts it.
     pub(super) fn observe(&mut self, cpu: CpuId, observation: Observation) {
         let outlasts = matches!(observation, Observation::Pair { .. } | Observation::Violation(_));

@@ -21,6 +21,27 @@ pub(super) struct PendingStore {
     pub(super) done: u64,
 }
 
+impl PendingStore {
+    /// Whether it stores bytes of the word.
+    pub(super) fn meets(&self, at: &At) -> bool {
+        let (end, store_end) =
+            (at.addr + u64::from(at.bytes), self.at.addr + u64::from(self.at.bytes));
+        self.at.addr < end && store_end > at.addr
+    }
+
+    /// The word's value once it has taken effect, when it was `value` before.
+    pub(super) fn over(&self, at: &At, value: u64) -> u64 {
+        (0..u64::from(at.bytes)).fold(value, |value, i| {
+            match (at.addr + i).checked_sub(self.at.addr) {
+                Some(byte) if byte < u64::from(self.at.bytes) => {
+                    value & !(0xff << (8 * i)) | (self.value >> (8 * byte) & 0xff) << (8 * i)
+                }
+                _ => value,
+            }
+        })
+    }
+}
+
 /// What a buffer has for a load.
 pub(super) enum Forward {
     /// Nothing.
@@ -80,14 +101,19 @@ impl StoreBuffer {
         Some((store, next))
     }
 
+    /// Its stores to bytes of the word, oldest first.
+    pub(super) fn to(&self, at: At) -> impl Iterator<Item = &PendingStore> {
+        self.stores.iter().skip(self.taken).filter(move |store| store.meets(&at))
+    }
+
     /// What it has for a load: of its stores to the word, the last one counts.
     pub(super) fn forward(&self, at: &At) -> Forward {
         let end = at.addr + u64::from(at.bytes);
         for store in self.stores.iter().skip(self.taken).rev() {
-            let (addr, store_end) = (store.at.addr, store.at.addr + u64::from(store.at.bytes));
-            if addr >= end || store_end <= at.addr {
+            if !store.meets(at) {
                 continue;
             }
+            let (addr, store_end) = (store.at.addr, store.at.addr + u64::from(store.at.bytes));
             if addr > at.addr || store_end < end {
                 return Forward::Part(store.done);
             }
@@ -126,6 +152,16 @@ mod tests {
         assert!(buffer.stores.len() <= 2 * STORE_BUFFER, "those that left are dropped");
         assert!(buffer.pop().is_some_and(|(store, next)| store.value == 999 && next.is_none()));
         assert!(buffer.is_empty() && buffer.pop().is_none());
+    }
+
+    #[test]
+    fn a_store_changes_the_bytes_that_it_shares_with_a_word() {
+        let store = PendingStore { at: at(66, 4), value: 0x1122_3344, done: 0 };
+        let over = |addr, bytes| store.over(&at(addr, bytes), u64::MAX >> (64 - 8 * bytes));
+        assert_eq!(over(64, 8), 0xffff_1122_3344_ffff);
+        assert_eq!((over(64, 4), over(68, 2)), (0x3344_ffff, 0x1122));
+        assert_eq!((over(62, 4), over(70, 2)), (0xffff_ffff, 0xffff));
+        assert!(store.meets(&at(64, 4)) && !store.meets(&at(62, 4)) && !store.meets(&at(70, 2)));
     }
 
     #[test]

@@ -79,7 +79,7 @@ impl Issue for SimCpu {
     }
 
     fn peek(&self, at: At) -> u64 {
-        self.with(|m, _| m.coherence.memory.read(at.addr, at.bytes.into()))
+        self.with(|m, _| m.settled(&at))
     }
 
     #[inline]

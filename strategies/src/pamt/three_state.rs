@@ -50,21 +50,30 @@ pub(crate) fn build<P: Platform>(
 }
 
 impl<P: Platform> ThreeState<P> {
+    /// Adds every pair, or none.
     fn add_all(&self, cpu: &P::Cpu, env: &Env<'_, P>) -> Result<(), PamtError> {
-        for region in (0..self.regions).map(Region) {
-            let pair = env.host.alloc_pair(cpu, None, region).ok_or(PamtError::NoMemory)?;
-            if let Err(status) = steps::add(cpu, env, region, pair) {
-                steps::free(cpu, env, pair);
-                return Err(PamtError::Module(status));
+        for region in 0..self.regions {
+            if let Err(error) = self.add(cpu, env, Region(region)) {
+                // The TD cannot start; why tells more than what else may fail now.
+                let _ = self.remove_below(cpu, env, region);
+                return Err(error);
             }
         }
         Ok(())
     }
 
-    /// Removes every pair; goes on after a failure, and reports the first.
-    fn remove_all(&self, cpu: &P::Cpu, env: &Env<'_, P>) -> Result<(), PamtError> {
+    fn add(&self, cpu: &P::Cpu, env: &Env<'_, P>, region: Region) -> Result<(), PamtError> {
+        let pair = env.host.alloc_pair(cpu, None, region).ok_or(PamtError::NoMemory)?;
+        steps::add(cpu, env, region, pair).map_err(|status| {
+            steps::free(cpu, env, pair);
+            PamtError::Module(status)
+        })
+    }
+
+    /// Removes the pairs of all regions below `end`; goes on after a failure, and reports the first.
+    fn remove_below(&self, cpu: &P::Cpu, env: &Env<'_, P>, end: u32) -> Result<(), PamtError> {
         let mut outcome = Ok::<(), Status>(());
-        for region in (0..self.regions).map(Region) {
+        for region in (0..end).map(Region) {
             match steps::remove(cpu, env, region) {
                 Ok(pair) => steps::free(cpu, env, pair),
                 Err(status) => outcome = outcome.and(Err(status)),
@@ -104,7 +113,7 @@ impl<P: Platform> Strategy<P> for ThreeState<P> {
         let held = self.lock.acquire(cpu, 0, Region(0));
         let left = self.tds.load(cpu, 0, Ordering::Relaxed).saturating_sub(1);
         self.tds.store(cpu, 0, left, Ordering::Relaxed);
-        let outcome = if left == 0 { self.remove_all(cpu, env) } else { Ok(()) };
+        let outcome = if left == 0 { self.remove_below(cpu, env, self.regions) } else { Ok(()) };
         self.lock.release(cpu, held);
         outcome
     }

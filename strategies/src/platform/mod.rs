@@ -297,7 +297,8 @@ pub trait Words<P: Platform, W: Word>: Clone + Send + Sync + 'static {
         until: Until,
     ) -> Option<usize>;
 
-    /// The value, without cost and without effect: for checkers and set-up, never for a protocol.
+    /// The value once all stores issued so far have taken effect, without cost and without effect: for checkers and
+    /// set-up, never for a protocol.
     fn peek(&self, cpu: &P::Cpu, i: usize) -> W;
     /// Sets the value before any CPU runs: no cost, and no line leaves memory.
     fn poke(&self, build: &mut P::Build, i: usize, value: W);

@@ -236,6 +236,23 @@ impl Machine {
         (0..u64::from(at.bytes)).map(|i| byte(at.addr + i) << (8 * i)).sum()
     }
 
+    /// What the word will hold once all stores that have been issued have taken effect.
+    pub(super) fn settled(&self, at: At) -> u64 {
+        let mut pending: Vec<&PendingStore> =
+            self.cpus.iter().flat_map(|cpu| &cpu.stores).collect();
+        pending.sort_by_key(|store| store.done);
+        let byte = |addr| {
+            let stores = |store: &&&PendingStore| {
+                (store.at.addr..store.at.addr + u64::from(store.at.bytes)).contains(&addr)
+            };
+            match pending.iter().rev().find(stores) {
+                Some(store) => store.value >> (8 * (addr - store.at.addr)) & 0xff,
+                None => self.read(At { addr, bytes: 1, ..at }),
+            }
+        };
+        (0..u64::from(at.bytes)).map(|i| byte(at.addr + i) << (8 * i)).sum()
+    }
+
     pub(super) fn write(&mut self, at: At, value: u64) {
         for i in 0..u64::from(at.bytes) {
             self.bytes.insert(at.addr + i, (value >> (8 * i)) as u8);

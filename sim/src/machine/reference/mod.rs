@@ -178,7 +178,7 @@ impl Issue for RefCpu {
     }
 
     fn peek(&self, at: At) -> u64 {
-        self.with(|m, _| m.read(at))
+        self.with(|m, _| m.settled(at))
     }
 
     fn load(&self, at: At) -> u64 {
@@ -190,7 +190,7 @@ impl Issue for RefCpu {
             }
             return self.with(|m, cpu| m.finish_load(cpu, at));
         }
-        self.peek(at)
+        self.with(|m, _| m.read(at))
     }
 
     fn store(&self, at: At, value: u64) {
@@ -207,7 +207,7 @@ impl Issue for RefCpu {
         if shared && self.with(|m, cpu| m.issue_locked(cpu, at)) {
             self.pass();
         }
-        let old = self.peek(at);
+        let old = self.with(|m, _| m.read(at));
         let new = change(old);
         if shared {
             self.with(|m, cpu| m.finish_locked(cpu, at, new));
@@ -230,7 +230,7 @@ impl Issue for RefCpu {
 
     fn spin(&self, at: At, until: Until, reads: Option<u32>) -> Result<u64, u64> {
         if !self.turn(Want::Load) {
-            let value = self.peek(at);
+            let value = self.with(|m, _| m.read(at));
             return if until.holds(value) { Ok(value) } else { Err(value) };
         }
         self.wait(self.with(|m, cpu| m.spin(cpu, at, until, reads)));

@@ -56,8 +56,10 @@ pub(super) struct PairCosts {
 /// Ping-pong over the pairs of a plan, as long as there is time. The address changes from window to window.
 pub(super) fn matrix(plan: &PairPlan, limits: &Limits) -> Matrix {
     let patience = Patience::of(limits.matrix);
+    // Few pairs have more time each: a busy host of two CPUs needs it.
+    let each = limits.pair.max(limits.matrix / (10 * plan.pairs.len().max(1)) as u32);
     let cell = |(class, pair): &(Class, [usize; 2])| {
-        let one_way_ns = ping_pong(*pair, plan.windows, Turn::Cas, limits.pair);
+        let one_way_ns = ping_pong(*pair, plan.windows, Turn::Cas, each);
         Cell { pair: *pair, class: *class, one_way_ns }
     };
     let in_time = plan.pairs.iter().take_while(|_| !patience.is_over());
@@ -105,9 +107,11 @@ impl Matrix {
     }
 }
 
-/// Every kind of transfer of a pair.
-pub(super) fn costs(pair: [usize; 2], limits: &Limits) -> PairCosts {
-    let limit = limits.pair;
+/// Probes of [`costs`]: three ways of ping-pong, four walks.
+pub(super) const KINDS: u32 = 7;
+
+/// Every kind of transfer of a pair, each within this limit.
+pub(super) fn costs(pair: [usize; 2], limit: Duration) -> PairCosts {
     let turns = |turn| ping_pong(pair, WINDOWS, turn, limit);
     PairCosts {
         cas: turns(Turn::Cas),
@@ -290,9 +294,6 @@ fn flush(line: &AtomicU64) {
 pub(super) mod tests {
     use super::super::plan::{START, WINDOW};
     use super::*;
-
-    /// Probes of [`costs`]: three ways of ping-pong, four walks.
-    pub(in crate::calibrate) const KINDS: u32 = 7;
 
     /// What [`costs`] should take at most; of a walk each line is prepared by one CPU and then walked by the other.
     pub(in crate::calibrate) fn expected() -> Duration {

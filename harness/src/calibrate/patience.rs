@@ -17,8 +17,10 @@ pub(super) struct Limits {
     pub(super) memory: Duration,
     /// Ping-pong over all pairs.
     pub(super) matrix: Duration,
-    /// One kind of transfer of one pair: tens of times what is planned.
+    /// One of them, where there are many: tens of times what is planned.
     pub(super) pair: Duration,
+    /// All kinds of transfer of some pairs.
+    pub(super) kinds: Duration,
     /// One line under 1, 2, 4, ... CPUs.
     pub(super) contended: Duration,
 }
@@ -30,6 +32,7 @@ impl Limits {
         memory: Duration::from_secs(5),
         matrix: Duration::from_secs(50),
         pair: Duration::from_millis(100),
+        kinds: Duration::from_secs(10),
         contended: Duration::from_secs(15),
     };
 }

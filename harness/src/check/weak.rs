@@ -3,7 +3,8 @@
 //! Loom lets a load return any value that the memory model allows, so it judges orderings as well as
 //! interleavings; the words of locks and refcounts and the 2 MiB entries of the module are its atomics.
 //! It is exhaustive within the bound, and therefore slow: three preemptions for two CPUs, two for
-//! three, and a budget after which the answer is "so far".
+//! three, and a budget after which the answer is "so far". Loom does not see what the world around keeps to itself
+//! (which page is handed out next, whose call a fault strikes): of orders that differ in nothing else it tries one.
 
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::atomic::{AtomicU64, Ordering};

@@ -135,6 +135,7 @@ impl Machine {
         state.store_done = done;
         state.stores.push(PendingStore { at: *at, value, done });
         if first {
+            self.buffers(cpu, true);
             self.queue.push(self.drain_key(cpu, done));
         }
     }
@@ -144,6 +145,9 @@ impl Machine {
         let (PendingStore { at, value, .. }, next) = self.cpu_mut(cpu).stores.pop()?;
         let line = self.coherence.memory.write(at.addr, at.bytes.into(), value);
         self.changed(line, now);
+        if next.is_none() {
+            self.buffers(cpu, false);
+        }
         next.map(|next| self.drain_key(cpu, next))
     }
 

@@ -20,6 +20,7 @@ use super::map::Map;
 use super::memory::Memory;
 use super::moves::Move;
 use super::record::{Record, Records};
+use super::rows::Rows;
 use super::tally::{Met, ObjectStats};
 use super::topology::{Distance, Topology};
 
@@ -88,7 +89,7 @@ pub(super) struct Coherence {
     pub(super) in_flight: InFlight,
     /// Fills of a core after which a line that it brought in has left the last-level cache too.
     llc_reach: u64,
-    pub(super) cpu_set_words: usize,
+    pub(super) rows: Rows,
     /// Of 2^53 equal draws, those for which a core keeps a line for one operation more.
     pub(super) keeps_below: u64,
     /// Moves of lines that no trace has had yet; nothing is noted unless there is a trace.
@@ -107,7 +108,7 @@ impl Coherence {
             fills: vec![0; topology.cores()],
             in_flight: InFlight::new(cpus, topology.cores()),
             llc_reach: costs.l2_lines + costs.llc_lines,
-            cpu_set_words: cpus.div_ceil(64),
+            rows: Rows::new(cpus),
             keeps_below: (costs.keep_share * (1u64 << 53) as f64).ceil() as u64,
             moves: None,
             costs,
@@ -127,14 +128,23 @@ impl Coherence {
         if self.moves.is_some() {
             return self.access_traced(r);
         }
-        let word = LineWord(self.memory.line_word(r.a.addr));
-        match word.record() {
-            Some(index) => self.access_record(index, r),
-            None => self.access_cold(word, r),
+        let slot = self.memory.line(r.a.addr);
+        let word = LineWord(*slot);
+        if let Some(index) = word.record() {
+            return self.access_record(index, r);
         }
+        if word.is_owned_by(r.a.core) {
+            let fills = self.fills[usize::from(r.a.core)];
+            if fills - word.stamp() < self.costs.l1_lines {
+                *slot = word.used(fills, r.want != Want::Load).0;
+                self.cold[r.a.object as usize].count(r.want, Met::L1);
+                return Served::hit(r.now.max(r.not_before));
+            }
+        }
+        self.access_cold(word, r)
     }
 
-    /// An access to a line without a record.
+    /// An access to a line without a record that is not in its core's first-level cache.
     #[inline(never)]
     pub(super) fn access_cold(&mut self, word: LineWord, r: Request) -> Served {
         let served = match word.state() {
@@ -143,13 +153,13 @@ impl Coherence {
                 let (transfer, met) = self.memory_transfer(r.a);
                 self.cold_miss(word, &r, transfer, met)
             }
-            LineState::Owned { core, dirty, stamp } => {
+            LineState::Owned { core, stamp, .. } => {
                 let age = self.fills[usize::from(core)] - stamp;
                 if age >= self.costs.l2_lines {
                     let (transfer, met) = self.cold_victim(r.a, core, age);
                     self.cold_miss(word, &r, transfer, met)
                 } else if core == r.a.core {
-                    self.cold_hit(word, &r, dirty, age)
+                    self.cold_hit(word, &r)
                 } else {
                     let index = self.promote(r.a);
                     self.access_record(index, r)
@@ -179,13 +189,12 @@ impl Coherence {
         *self.memory.line(a.addr) = word.with(LineState::Owned { core, dirty, stamp }).0;
     }
 
-    fn cold_hit(&mut self, word: LineWord, r: &Request, dirty: bool, age: u64) -> Served {
-        let l1 = age < self.costs.l1_lines;
-        self.count_cold(r.a.object, r.want, if l1 { Met::L1 } else { Met::L2 }, 0);
-        let (core, stamp) = (r.a.core, self.fills[usize::from(r.a.core)]);
-        let dirty = dirty || r.want != Want::Load;
-        *self.memory.line(r.a.addr) = word.with(LineState::Owned { core, dirty, stamp }).0;
-        Served::hit(if l1 { r.now } else { r.now + self.costs.l2_hit })
+    /// The line has fallen out of its core's first-level cache only.
+    fn cold_hit(&mut self, word: LineWord, r: &Request) -> Served {
+        self.cold[r.a.object as usize].count(r.want, Met::L2);
+        let stamp = self.fills[usize::from(r.a.core)];
+        *self.memory.line(r.a.addr) = word.used(stamp, r.want != Want::Load).0;
+        Served::hit(r.now + self.costs.l2_hit)
     }
 
     /// The line has fallen out of its core's caches: it comes from the last-level cache or from memory.
@@ -245,11 +254,11 @@ impl Coherence {
 
     #[cold]
     fn retire(&mut self, now: u64) {
-        let Self { records, memory, cold, .. } = self;
-        records.retire(now, |record| {
-            cold[record.object as usize].retire(&record.stats);
+        let Self { records, rows, memory, cold, .. } = self;
+        records.retire(now, rows, |record, counters| {
+            cold[record.object as usize].retire(counters);
             let slot = memory.line(record.addr);
-            *slot = LineWord(*slot).with(state_of(&record)).0;
+            *slot = LineWord(*slot).with(state_of(record)).0;
         });
     }
 

@@ -64,6 +64,8 @@ pub(super) struct Machine {
     draws: Vec<Draws>,
     by_rank: Vec<u16>,
     pub(super) queue: Queue,
+    /// CPUs that have buffered stores, by bit.
+    buffering: Vec<u64>,
     /// Until when the memory of each node is busy with writes, in cycles.
     pub(super) node_writes: Vec<f64>,
     pub(super) recorder: Option<Recorder>,
@@ -94,6 +96,7 @@ impl Machine {
             cpus: cpus.collect(),
             by_rank,
             queue: Queue::default(),
+            buffering: vec![0; count.div_ceil(64)],
             node_writes: vec![0.0; topology.nodes()],
             recorder: None,
             preparing: false,
@@ -350,10 +353,21 @@ impl Machine {
         queue::key(time, self.cpu(cpu).rank - self.by_rank.len() as u16)
     }
 
-    /// The CPUs that have buffered stores: each has its key in the queue.
+    /// Notes whether a CPU has buffered stores.
+    #[inline]
+    pub(super) fn buffers(&mut self, cpu: CpuId, stores: bool) {
+        let word = &mut self.buffering[usize::from(cpu.0 / 64)];
+        *word = *word & !(1 << (cpu.0 % 64)) | u64::from(stores) << (cpu.0 % 64);
+    }
+
+    /// The CPUs that have buffered stores.
     pub(super) fn buffering(&self) -> impl Iterator<Item = CpuId> + '_ {
-        let of_buffer = |key| self.by_rank.get(usize::from(queue::rank_of(key)));
-        self.queue.keys().filter_map(of_buffer).map(|cpu| CpuId(*cpu))
+        let bits = |(place, word): (usize, &u64)| {
+            let word = *word;
+            (0..64).filter(move |bit| word >> bit & 1 != 0).map(move |bit| 64 * place as u16 + bit)
+        };
+        let some = self.buffering.iter().enumerate().filter(|(_, word)| **word != 0);
+        some.flat_map(bits).map(CpuId)
     }
 
     /// Reports something; set-up code reports only what outlasts it.

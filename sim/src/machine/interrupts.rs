@@ -12,6 +12,7 @@ use pamt_strategies::units::{CpuId, Cycles};
 use rand_core::Rng;
 use rand_pcg::Pcg64;
 
+use super::cpu::Cpu;
 use super::engine::Machine;
 use super::profile::{Profile, ProfileError};
 use super::seeds;
@@ -107,10 +108,17 @@ pub(super) struct Sections {
 
 impl Machine {
     /// Serves what has come up to the CPU's local time, and while it is served.
-    #[inline]
+    #[inline(always)]
     pub(super) fn serve_interrupts(&mut self, cpu: CpuId) {
         let state = self.cpu_mut(cpu);
-        if state.interrupt_at > state.time || state.sections.irq_off > 0 {
+        if state.interrupt_at <= state.time {
+            Self::interrupted(state);
+        }
+    }
+
+    #[cold]
+    fn interrupted(state: &mut Cpu) {
+        if state.sections.irq_off > 0 {
             return;
         }
         if let Some(streams) = &mut state.streams {

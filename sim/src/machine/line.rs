@@ -55,6 +55,25 @@ impl LineWord {
         (self.0 & TAG_MASK == TAG_RECORD).then_some((self.0 >> STAMP_SHIFT) as u32)
     }
 
+    /// Whether one core alone has the line: this one.
+    #[inline]
+    pub(super) fn is_owned_by(self, core: u16) -> bool {
+        self.0 & (TAG_MASK | CORE_MASK << CORE_SHIFT) == TAG_OWNED | u64::from(core) << CORE_SHIFT
+    }
+
+    /// Of a line that one core alone has: that core's fill count when it last used it.
+    #[inline]
+    pub(super) fn stamp(self) -> u64 {
+        self.0 >> STAMP_SHIFT
+    }
+
+    /// Of such a line: its core uses it, and modifies it or not.
+    #[inline]
+    pub(super) fn used(self, stamp: u64, modified: bool) -> Self {
+        let below = self.0 & !(u64::MAX << STAMP_SHIFT);
+        Self(below | stamp << STAMP_SHIFT | if modified { DIRTY } else { 0 })
+    }
+
     /// The same home, another state.
     pub(super) fn with(self, state: LineState) -> Self {
         let home = self.0 & (HOME_MASK << HOME_SHIFT);

@@ -68,7 +68,7 @@ impl LineBook {
     pub(super) fn new(coherence: &Coherence, rows: usize) -> Self {
         let memory = &coherence.memory;
         let mut sums: Vec<_> = coherence.cold.iter().map(ObjectStats::counters).collect();
-        let counted = |record| (Record::counters(record), record);
+        let counted = |record| (Record::counters(record, &coherence.rows), record);
         let mut shared: Vec<_> = coherence.records.live().map(counted).collect();
         for (counters, record) in &shared {
             sums[record.object as usize].add(counters);
@@ -105,7 +105,9 @@ fn keep_hottest(shared: &mut Vec<(LineCounters, &Record)>, rows: usize) {
 
 fn line_row(coherence: &Coherence, record: &Record) -> LineRow {
     let object = coherence.memory.object(record.object);
-    let rows = record.stats.rows();
+    let rows = coherence.rows.of(&record.row_of);
+    let counters = record.stats.counters(&rows);
+    let rows: Vec<_> = rows.into_iter().map(OffsetRow::from).collect();
     let named = |row: OffsetRow| NamedOffset {
         name: word_name(object, record.addr + u64::from(row.offset)),
         row,
@@ -115,7 +117,7 @@ fn line_row(coherence: &Coherence, record: &Record) -> LineRow {
         name: line_name(object, record.addr),
         line: (record.addr - object.base) / LINE_BYTES,
         home: coherence.home_of(record.object, record.addr),
-        counters: record.counters(),
+        counters,
         false_sharing: false_sharing(&rows),
         offsets: rows.into_iter().map(named).collect(),
     }

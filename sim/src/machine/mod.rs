@@ -28,6 +28,7 @@ mod queue;
 mod record;
 #[cfg(test)]
 mod reference;
+mod rows;
 mod seeds;
 mod sleep;
 mod spin;

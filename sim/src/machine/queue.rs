@@ -60,11 +60,6 @@ impl Queue {
         self.places[TOP]
     }
 
-    /// All pending keys, in no order.
-    pub(super) fn keys(&self) -> impl Iterator<Item = u64> + '_ {
-        self.places[TOP..TOP + self.len].iter().copied()
-    }
-
     /// Adds a key.
     pub(super) fn push(&mut self, key: u64) {
         let place = TOP + self.len;

@@ -7,6 +7,7 @@
 use super::coherence::{Request, Want};
 use super::costs::{Costs, Transfer};
 use super::line::{NO_RECORD, NONE};
+use super::rows::{RowOf, Rows};
 use super::stats::LineCounters;
 use super::tally::{LineStats, Met};
 use super::topology::{Distance, MAX_CORES};
@@ -14,27 +15,23 @@ use super::topology::{Distance, MAX_CORES};
 /// Words of a set of cores.
 const SET_WORDS: usize = MAX_CORES.div_ceil(64);
 
-/// The record of a shared line.
+/// The record of a shared line. What a hit touches comes first and is one cache line of the host; what a
+/// transaction touches beside it is the next one.
 #[derive(Clone, Debug)]
+#[repr(C, align(64))]
 pub(super) struct Record {
-    /// First address of the line.
-    pub(super) addr: u64,
-    pub(super) object: u32,
     /// Core that has it modified or exclusive, or [`NONE`]; while there is one, nobody shares the line.
     pub(super) owner: u16,
     /// CPU whose transaction made it the owner, or [`NONE`].
     pub(super) taker: u16,
+    /// First of the CPUs that wait for a change, or [`NONE`]; the list goes on in the CPUs.
+    pub(super) waiters: u16,
     pub(super) dirty: bool,
-    /// The owner's fill count when it last used the line.
-    pub(super) stamp: u64,
-    /// Last-level caches with a clean copy, by bit.
-    pub(super) llcs: u64,
-    /// Last-level caches whose cores share it, by bit.
-    pub(super) sharer_llcs: u64,
+    pub(super) object: u32,
     /// Number of cores that share it.
     pub(super) sharers: u32,
-    /// Those cores, by bit.
-    sharing: [u64; SET_WORDS],
+    /// The owner's fill count when it last used the line.
+    pub(super) stamp: u64,
     /// Until then the home serves earlier requests.
     pub(super) busy_until: u64,
     /// The owner has the data from then on.
@@ -45,9 +42,17 @@ pub(super) struct Record {
     pub(super) leaves_at: u64,
     /// When other cores last lost their copies.
     pub(super) lost_at: u64,
-    /// First of the CPUs that wait for a change, or [`NONE`]; the list goes on in the CPUs.
-    pub(super) waiters: u16,
+    /// First address of the line.
+    pub(super) addr: u64,
+    /// Last-level caches with a clean copy, by bit.
+    pub(super) llcs: u64,
+    /// Last-level caches whose cores share it, by bit.
+    pub(super) sharer_llcs: u64,
     pub(super) stats: LineStats,
+    /// The cores that share it, by bit.
+    sharing: [u64; SET_WORDS],
+    /// Its accesses by offset.
+    pub(super) row_of: RowOf,
 }
 
 impl Record {
@@ -71,17 +76,18 @@ impl Record {
             lost_at: 0,
             waiters: NONE,
             stats: LineStats::default(),
+            row_of: RowOf::default(),
         }
     }
 
-    pub(super) fn counters(&self) -> LineCounters {
-        self.stats.counters()
+    pub(super) fn counters(&self, rows: &Rows) -> LineCounters {
+        self.stats.counters(&rows.of(&self.row_of))
     }
 
-    /// Counts an access; a set of CPUs has so many words.
+    /// Counts an access.
     #[inline]
-    pub(super) fn count(&mut self, r: &Request, met: Met, cpu_set_words: usize) {
-        self.stats.count(r.a.addr, r.a.cpu.0, r.want, met, cpu_set_words);
+    pub(super) fn count(&mut self, r: &Request, met: Met, rows: &mut Rows) {
+        rows.count(&mut self.row_of, r.a.addr, r.a.cpu.0, r.want, met);
     }
 
     #[inline]
@@ -217,14 +223,24 @@ impl Records {
     }
 
     /// Takes out the records that are quiet at `now`, not hot and held by one core or none; hands each
-    /// to `fold`. Raises the limit when that did not help much.
-    pub(super) fn retire(&mut self, now: u64, mut fold: impl FnMut(Record)) {
+    /// to `fold`, with what was counted. Raises the limit when that did not help much.
+    pub(super) fn retire(
+        &mut self,
+        now: u64,
+        rows: &mut Rows,
+        mut fold: impl FnMut(&Record, &LineCounters),
+    ) {
         for index in 0..self.records.len() as u32 {
             let record = &self.records[index as usize];
             let quiet = record.waiters == NONE && record.busy_until.max(record.free_at) <= now;
-            if quiet && record.counters().transfers() < HOT_TRANSFERS && record.sharers == 0 {
+            if !quiet || record.sharers > 0 {
+                continue;
+            }
+            let counters = record.counters(rows);
+            if counters.transfers() < HOT_TRANSFERS {
                 self.free.push(index);
-                fold(self.records[index as usize].clone());
+                rows.release(&record.row_of);
+                fold(record, &counters);
             }
         }
         if self.free.len() < self.records.len() / 2 {
@@ -278,10 +294,11 @@ mod tests {
         let shared = records.add(128, 0);
         records.get_mut(shared).share(3, 0);
         let hot = records.add(192, 0);
-        let stats = &mut records.get_mut(hot).stats;
-        (0..HOT_TRANSFERS).for_each(|_| stats.count(0, 0, Want::Load, Met::DirtyLocal, 1));
+        let mut rows = Rows::new(1);
+        let of = &mut records.get_mut(hot).row_of;
+        (0..HOT_TRANSFERS).for_each(|_| rows.count(of, 0, 0, Want::Load, Met::DirtyLocal));
         let mut gone = Vec::new();
-        records.retire(50, |record| gone.push(record.addr));
+        records.retire(50, &mut rows, |record, _| gone.push(record.addr));
         assert_eq!(gone, [0]);
         assert_eq!(records.live().count(), 3);
         assert_eq!(records.add(256, 0), quiet);

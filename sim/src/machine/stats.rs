@@ -1,5 +1,7 @@
 //! Counters of lines, in the words of `perf c2c`.
 
+use super::rows::Row;
+
 /// What happened on a line, or on all lines of an object.
 ///
 /// *Local* is inside the socket of the CPU that asks. The simulator counts every access; `perf c2c`
@@ -106,6 +108,12 @@ pub struct OffsetRow {
     pub writers: Vec<u64>,
 }
 
+impl From<Row> for OffsetRow {
+    fn from(Row { offset, tally, readers, writers }: Row) -> Self {
+        Self { offset, accesses: tally.accesses(), hitm: tally.hitm(), readers, writers }
+    }
+}
+
 /// Whether CPUs that use different offsets of a line only meet because the offsets share it: some CPU
 /// writes one offset while another CPU uses only others.
 pub(super) fn false_sharing(rows: &[OffsetRow]) -> bool {
@@ -128,24 +136,30 @@ fn stranger(written: &OffsetRow, other: &OffsetRow) -> bool {
 #[cfg(test)]
 mod tests {
     use super::super::coherence::Want;
-    use super::super::tally::{LineStats, Met};
+    use super::super::rows::{RowOf, Rows};
+    use super::super::tally::Met;
     use super::*;
+
+    /// The rows of a line with these accesses: address, CPU, what was wanted and met.
+    fn rows(accesses: &[(u64, u16, Want, Met)]) -> Vec<OffsetRow> {
+        let (mut rows, mut of) = (Rows::new(64), RowOf::default());
+        for (addr, cpu, want, met) in accesses {
+            rows.count(&mut of, *addr, *cpu, *want, *met);
+        }
+        rows.of(&of).into_iter().map(OffsetRow::from).collect()
+    }
 
     #[test]
     fn two_cpus_on_two_offsets_share_falsely_and_on_one_truly() {
-        let mut stats = LineStats::default();
-        stats.count(0, 1, Want::Store, Met::Memory, 1);
-        stats.count(0, 2, Want::Store, Met::DirtyLocal, 1);
-        assert!(!false_sharing(&stats.rows()));
-        stats.count(8, 3, Want::Load, Met::DirtyLocal, 1);
-        assert!(false_sharing(&stats.rows()));
+        let truly = [(0, 1, Want::Store, Met::Memory), (0, 2, Want::Store, Met::DirtyLocal)];
+        assert!(!false_sharing(&rows(&truly)));
+        let falsely = [truly[0], truly[1], (8, 3, Want::Load, Met::DirtyLocal)];
+        assert!(false_sharing(&rows(&falsely)));
     }
 
     #[test]
     fn reading_alone_is_no_false_sharing() {
-        let mut stats = LineStats::default();
-        stats.count(0, 1, Want::Load, Met::L1, 1);
-        stats.count(8, 2, Want::Load, Met::L1, 1);
-        assert!(!false_sharing(&stats.rows()));
+        let read = [(0, 1, Want::Load, Met::L1), (8, 2, Want::Load, Met::L1)];
+        assert!(!false_sharing(&rows(&read)));
     }
 }

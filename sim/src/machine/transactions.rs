@@ -34,17 +34,17 @@ impl Coherence {
         let load = r.want == Want::Load;
         if record.owner == r.a.core {
             if load || r.now >= record.ready_at {
-                record.count(&r, Met::L1, self.cpu_set_words);
+                record.count(&r, Met::L1, &mut self.rows);
                 record.stamp = self.fills[usize::from(r.a.core)];
                 return Served::hit(record.owner_hit(&r, self.costs.lock));
             }
         } else if load && record.shares(r.a.core) {
-            record.count(&r, Met::L1, self.cpu_set_words);
+            record.count(&r, Met::L1, &mut self.rows);
             let arrives = self.in_flight.arrives(r.a.core, line_of(r.a.addr));
             return Served::hit(r.now.max(r.not_before).max(arrives));
         }
         if let Some(done) = self.in_flight.leaving_mut(r.a.cpu).late_hit(&r) {
-            record.count(&r, Met::L1, self.cpu_set_words);
+            record.count(&r, Met::L1, &mut self.rows);
             return Served::hit(done);
         }
         match (record.owner == NONE, load) {
@@ -95,7 +95,7 @@ impl Coherence {
             record.stats.invalidations += 1;
             (record.owner, record.dirty, record.llcs) = (r.a.core, true, 0);
         }
-        record.count(&r, Met::of_copy(dirty, remote), self.cpu_set_words);
+        record.count(&r, Met::of_copy(dirty, remote), &mut self.rows);
         let fills = &mut self.fills[usize::from(r.a.core)];
         let done = record.settle(&r, &transfer, start, fills, &self.costs);
         if load {
@@ -167,7 +167,7 @@ impl Coherence {
     fn settle_unowned(&mut self, index: u32, r: &Request, transfer: &Transfer, met: Met) -> u64 {
         let record = self.records.get_mut(index);
         let start = record.busy_until.max(r.now + transfer.inbound);
-        record.count(r, met, self.cpu_set_words);
+        record.count(r, met, &mut self.rows);
         let fills = &mut self.fills[usize::from(r.a.core)];
         record.settle(r, transfer, start, fills, &self.costs)
     }

@@ -22,7 +22,8 @@ use super::moves::Move;
 use super::record::{Record, Records};
 use super::rows::Rows;
 use super::tally::{Met, ObjectStats};
-use super::topology::{Distance, Topology};
+use super::table::Table;
+use super::topology::{Distance, MAX_CORES, Topology};
 
 /// What an access wants.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -85,7 +86,7 @@ pub(super) struct Coherence {
     topology: Topology,
     pub(super) map: Map,
     /// Lines that each core has brought in.
-    pub(super) fills: Vec<u64>,
+    pub(super) fills: Table<u64, MAX_CORES>,
     pub(super) in_flight: InFlight,
     /// Fills of a core after which a line that it brought in has left the last-level cache too.
     llc_reach: u64,
@@ -98,17 +99,16 @@ pub(super) struct Coherence {
 
 impl Coherence {
     pub(super) fn new(costs: Costs, topology: Topology) -> Self {
-        let cpus = topology.cpus();
         Self {
             memory: Memory::default(),
             records: Records::default(),
             cold: Vec::new(),
             handed: Vec::new(),
             map: Map::new(&topology),
-            fills: vec![0; topology.cores()],
-            in_flight: InFlight::new(cpus, topology.cores()),
+            fills: Table::new(|_| 0),
+            in_flight: InFlight::new(topology.cores() as u16, topology.threads_per_core),
             llc_reach: costs.l2_lines + costs.llc_lines,
-            rows: Rows::new(cpus),
+            rows: Rows::new(topology.cpus()),
             keeps_below: (costs.keep_share * (1u64 << 53) as f64).ceil() as u64,
             moves: None,
             costs,
@@ -134,7 +134,7 @@ impl Coherence {
             return self.access_record(index, r);
         }
         if word.is_owned_by(r.a.core) {
-            let fills = self.fills[usize::from(r.a.core)];
+            let fills = self.fills[r.a.core];
             if fills - word.stamp() < self.costs.l1_lines {
                 *slot = word.used(fills, r.want != Want::Load).0;
                 self.cold[r.a.object as usize].count(r.want, Met::L1);
@@ -154,7 +154,7 @@ impl Coherence {
                 self.cold_miss(word, &r, transfer, met)
             }
             LineState::Owned { core, stamp, .. } => {
-                let age = self.fills[usize::from(core)] - stamp;
+                let age = self.fills[core] - stamp;
                 if age >= self.costs.l2_lines {
                     let (transfer, met) = self.cold_victim(r.a, core, age);
                     self.cold_miss(word, &r, transfer, met)
@@ -183,7 +183,7 @@ impl Coherence {
     }
 
     fn own_cold(&mut self, word: LineWord, a: Access, want: Want) {
-        let fills = &mut self.fills[usize::from(a.core)];
+        let fills = &mut self.fills[a.core];
         *fills += 1;
         let (core, dirty, stamp) = (a.core, want != Want::Load, *fills);
         *self.memory.line(a.addr) = word.with(LineState::Owned { core, dirty, stamp }).0;
@@ -192,7 +192,7 @@ impl Coherence {
     /// The line has fallen out of its core's first-level cache only.
     fn cold_hit(&mut self, word: LineWord, r: &Request) -> Served {
         self.cold[r.a.object as usize].count(r.want, Met::L2);
-        let stamp = self.fills[usize::from(r.a.core)];
+        let stamp = self.fills[r.a.core];
         *self.memory.line(r.a.addr) = word.used(stamp, r.want != Want::Load).0;
         Served::hit(r.now + self.costs.l2_hit)
     }
@@ -308,7 +308,7 @@ impl Coherence {
 
     /// Counts lines that a core brought in by bulk work.
     pub(super) fn pollute(&mut self, core: u16, lines: u64) {
-        self.fills[usize::from(core)] += lines;
+        self.fills[core] += lines;
     }
 
     pub(super) fn topology(&self) -> &Topology {

@@ -18,9 +18,12 @@ use pamt_strategies::units::{CpuId, Cycles, NodeId};
 use super::coherence::{Coherence, Want};
 use super::cpu::{At, Cpu, Status};
 use super::interrupts::{Interrupts, Streams};
+use super::line::NONE;
 use super::queue::{self, Queue};
 use super::seeds;
 use super::spin::{Read, Spin};
+use super::table::Table;
+use super::topology::MAX_CPUS;
 
 /// What the engine did; equal for equal runs, so that a gate can compare it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -57,12 +60,16 @@ impl Due {
     }
 }
 
+/// Ranks below this one are store buffers', in the order of their CPUs.
+const CPU_RANKS: u16 = MAX_CPUS as u16;
+
 /// All of a run's state.
 pub(super) struct Machine {
     pub(super) coherence: Coherence,
-    cpus: Vec<Cpu>,
+    cpus: Table<Cpu, MAX_CPUS>,
     draws: Vec<Draws>,
-    by_rank: Vec<u16>,
+    /// The CPU of each rank, of store buffers and then of the CPUs themselves.
+    by_rank: Table<u16, MAX_CPUS>,
     pub(super) queue: Queue,
     /// CPUs that have buffered stores, by bit.
     buffering: Vec<u64>,
@@ -85,16 +92,18 @@ impl Machine {
         for (place, cpu) in by_rank.iter().enumerate() {
             rank[usize::from(*cpu)] = place as u16;
         }
-        let cpus = (0..count).map(|id| {
+        let cpus = Table::new(|id| {
+            if id >= count {
+                return Cpu::new(0, 0, NodeId(0), None);
+            }
             let core = topology.core_of(CpuId(id as u16));
             let streams = interrupts.map(|interrupts| Streams::new(interrupts, seed, id));
-            // Ranks below the number of CPUs are their store buffers'.
-            Cpu::new(core, rank[id] + count as u16, topology.node_of(core), streams)
+            Cpu::new(core, rank[id] + CPU_RANKS, topology.node_of(core), streams)
         });
         Self {
             draws: (0..count).map(|id| Draws::new(seed, CpuId(id as u16))).collect(),
-            cpus: cpus.collect(),
-            by_rank,
+            cpus,
+            by_rank: Table::new(|place| by_rank.get(place).copied().unwrap_or(NONE)),
             queue: Queue::default(),
             buffering: vec![0; count.div_ceil(64)],
             node_writes: vec![0.0; topology.nodes()],
@@ -107,11 +116,11 @@ impl Machine {
     }
 
     pub(super) fn cpu(&self, cpu: CpuId) -> &Cpu {
-        &self.cpus[usize::from(cpu.0)]
+        &self.cpus[cpu.0]
     }
 
     pub(super) fn cpu_mut(&mut self, cpu: CpuId) -> &mut Cpu {
-        &mut self.cpus[usize::from(cpu.0)]
+        &mut self.cpus[cpu.0]
     }
 
     pub(super) fn now(&self, cpu: CpuId) -> u64 {
@@ -167,7 +176,7 @@ impl Machine {
             .iter()
             .filter(alive)
             .map(|cpu| {
-                (CpuId(self.by_rank[usize::from(cpu.rank) - self.by_rank.len()]), waits(cpu))
+                (CpuId(self.by_rank[cpu.rank]), waits(cpu))
             })
             .collect();
         stuck.sort_by_key(|(cpu, _)| *cpu);
@@ -190,9 +199,9 @@ impl Machine {
             return false;
         }
         self.counts.operations += 1;
-        self.cpus[usize::from(cpu.0)].drain_for(want);
+        self.cpus[cpu.0].drain_for(want);
         self.serve_interrupts(cpu);
-        let state = &self.cpus[usize::from(cpu.0)];
+        let state = &self.cpus[cpu.0];
         let key = queue::key(state.time, state.rank);
         key > self.queue.min() && self.suspends(cpu, Status::Ready, key)
     }
@@ -215,20 +224,20 @@ impl Machine {
             return false;
         }
         self.counts.operations += 1;
-        self.cpus[usize::from(cpu.0)].drain_for(want);
+        self.cpus[cpu.0].drain_for(want);
         self.serve_interrupts(cpu);
-        let state = &self.cpus[usize::from(cpu.0)];
+        let state = &self.cpus[cpu.0];
         let (now, rank) = (state.time, state.rank);
         let key = queue::key(now, rank);
         if key > self.queue.min() {
-            self.cpus[usize::from(cpu.0)].issuing = *at;
+            self.cpus[cpu.0].issuing = *at;
             return self.suspends(cpu, Status::Issuing(want), key);
         }
         let done = self.issue(cpu, at, want, now);
         if done == now {
             return false;
         }
-        self.cpus[usize::from(cpu.0)].time = done;
+        self.cpus[cpu.0].time = done;
         let key = queue::key(done, rank);
         key > self.queue.min() && self.suspends(cpu, Status::Ready, key)
     }
@@ -236,7 +245,7 @@ impl Machine {
     /// Files `cpu` at `key`, before which others come, and lets them act; returns true unless its turn
     /// has come by then.
     pub(super) fn suspends(&mut self, cpu: CpuId, status: Status, key: u64) -> bool {
-        let state = &mut self.cpus[usize::from(cpu.0)];
+        let state = &mut self.cpus[cpu.0];
         (state.key, state.status) = (key, status);
         let first = self.queue.exchange(key);
         self.select(Some(first));
@@ -261,21 +270,20 @@ impl Machine {
         let mut event = event;
         while let Some(key) = event {
             self.counts.events += 1;
-            let (rank, time) = (usize::from(queue::rank_of(key)), queue::time_of(key));
-            let again = match rank.checked_sub(self.by_rank.len()) {
-                None => self.drain(CpuId(self.by_rank[rank]), time),
-                Some(rank) => {
-                    let id = self.by_rank[rank];
-                    match self.due(CpuId(id), key, time) {
-                        Due::Runs => {
-                            self.counts.switches += u64::from(self.next != Some(id));
-                            self.next = Some(id);
-                            self.cpus[usize::from(id)].key = u64::MAX;
-                            return;
-                        }
-                        Due::Again(key) => Some(key),
-                        Due::Nothing => None,
+            let (rank, time) = (queue::rank_of(key), queue::time_of(key));
+            let id = self.by_rank[rank];
+            let again = if rank < CPU_RANKS {
+                self.drain(CpuId(id), time)
+            } else {
+                match self.due(CpuId(id), key, time) {
+                    Due::Runs => {
+                        self.counts.switches += u64::from(self.next != Some(id));
+                        self.next = Some(id);
+                        self.cpus[id].key = u64::MAX;
+                        return;
                     }
+                    Due::Again(key) => Some(key),
+                    Due::Nothing => None,
                 }
             };
             event = match again {
@@ -289,7 +297,7 @@ impl Machine {
     /// The event `key` of `cpu` at `time` has come.
     #[inline(always)]
     fn due(&mut self, cpu: CpuId, key: u64, time: u64) -> Due {
-        let state = &mut self.cpus[usize::from(cpu.0)];
+        let state = &mut self.cpus[cpu.0];
         if state.key != key {
             return Due::Nothing;
         }
@@ -298,7 +306,7 @@ impl Machine {
             Status::Issuing(want) => {
                 let at = state.issuing;
                 let done = self.issue(cpu, &at, want, time);
-                let state = &mut self.cpus[usize::from(cpu.0)];
+                let state = &mut self.cpus[cpu.0];
                 (state.time, state.status) = (done, Status::Ready);
                 if done == time {
                     return Due::Runs;
@@ -342,7 +350,7 @@ impl Machine {
     /// The key that stands for `cpu` from now on.
     #[inline]
     pub(super) fn key_at(&mut self, cpu: CpuId, time: u64) -> u64 {
-        let state = &mut self.cpus[usize::from(cpu.0)];
+        let state = &mut self.cpus[cpu.0];
         state.key = queue::key(time, state.rank);
         state.key
     }
@@ -350,7 +358,7 @@ impl Machine {
     /// The key at which the oldest buffered store of a CPU takes effect: before any CPU acts at that
     /// time.
     pub(super) fn drain_key(&self, cpu: CpuId, time: u64) -> u64 {
-        queue::key(time, self.cpu(cpu).rank - self.by_rank.len() as u16)
+        queue::key(time, self.cpu(cpu).rank - CPU_RANKS)
     }
 
     /// Notes whether a CPU has buffered stores.

@@ -4,6 +4,8 @@ use pamt_strategies::units::CpuId;
 
 use super::access::line_of;
 use super::coherence::{Request, Want};
+use super::table::Table;
+use super::topology::MAX_CPUS;
 
 /// The line that was last promised away after an operation of a CPU. Until it departs, the CPU still has
 /// it.
@@ -51,43 +53,54 @@ struct Fetching {
     done: u64,
 }
 
-/// By CPU, what is on its way from and to it.
+/// What is on its way from and to a CPU.
+#[derive(Debug)]
+#[repr(align(64))]
+struct OfCpu {
+    leaving: Leaving,
+    fetching: Fetching,
+}
+
+impl OfCpu {
+    const NOTHING: Self = Self {
+        leaving: Leaving { line: u64::MAX, ready_at: 0, free_at: 0, departs: 0 },
+        fetching: Fetching { line: u64::MAX, done: 0 },
+    };
+}
+
+/// By CPU.
 #[derive(Debug)]
 pub(super) struct InFlight {
-    leaving: Vec<Leaving>,
-    fetching: Vec<Fetching>,
-    cores: usize,
+    cpus: Table<OfCpu, MAX_CPUS>,
+    cores: u16,
+    threads_per_core: u16,
 }
 
 impl InFlight {
-    pub(super) fn new(cpus: usize, cores: usize) -> Self {
-        Self {
-            leaving: vec![Leaving { line: u64::MAX, ready_at: 0, free_at: 0, departs: 0 }; cpus],
-            fetching: vec![Fetching { line: u64::MAX, done: 0 }; cpus],
-            cores,
-        }
+    pub(super) fn new(cores: u16, threads_per_core: u16) -> Self {
+        Self { cpus: Table::new(|_| OfCpu::NOTHING), cores, threads_per_core }
     }
 
     #[inline]
     pub(super) fn leaving_mut(&mut self, cpu: CpuId) -> &mut Leaving {
-        &mut self.leaving[usize::from(cpu.0)]
+        &mut self.cpus[cpu.0].leaving
     }
 
     #[inline]
     pub(super) fn fetch(&mut self, cpu: CpuId, line: u64, done: u64) {
-        self.fetching[usize::from(cpu.0)] = Fetching { line, done };
+        self.cpus[cpu.0].fetching = Fetching { line, done };
     }
 
     /// When the copy arrives that a thread of this core has asked for last: a second miss of a core on a
     /// line waits for the first one's data.
     #[inline]
     pub(super) fn arrives(&self, core: u16, line: u64) -> u64 {
-        let (mut thread, mut arrives) = (usize::from(core), 0);
-        while let Some(fetch) = self.fetching.get(thread) {
+        let mut arrives = 0;
+        for thread in 0..self.threads_per_core {
+            let fetch = self.cpus[core + thread * self.cores].fetching;
             if fetch.line == line {
                 arrives = fetch.done.max(arrives);
             }
-            thread += self.cores;
         }
         arrives
     }
@@ -99,7 +112,7 @@ mod tests {
 
     #[test]
     fn threads_of_a_core_wait_for_each_others_data_and_for_nobody_elses() {
-        let mut in_flight = InFlight::new(6, 3);
+        let mut in_flight = InFlight::new(3, 2);
         in_flight.fetch(CpuId(4), 7, 100);
         assert_eq!((in_flight.arrives(1, 7), in_flight.arrives(1, 8)), (100, 0));
         assert_eq!((in_flight.arrives(0, 7), in_flight.arrives(2, 7)), (0, 0));

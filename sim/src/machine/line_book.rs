@@ -73,7 +73,7 @@ impl LineBook {
         for (counters, record) in &shared {
             sums[record.object as usize].add(counters);
         }
-        let cores = coherence.fills.len();
+        let cores = coherence.map.cores();
         let handed = coherence.handed.iter().map(|book| book.rows(cores));
         let sums = sums.into_iter().zip(handed);
         let objects = memory.objects().iter().zip(sums).map(|(object, (counters, handed))| {

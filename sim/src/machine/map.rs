@@ -4,13 +4,14 @@ use pamt_strategies::units::{CpuId, NodeId};
 
 use super::line::LineWord;
 use super::memory::Memory;
-use super::topology::{Distance, Topology};
+use super::table::Table;
+use super::topology::{Distance, MAX_CORES, Topology};
 
 /// Look-ups by core, node, socket and last-level cache; all answers are [`Topology`]'s.
 #[derive(Debug)]
 pub(super) struct Map {
-    llc_of: Vec<u16>,
-    socket_of: Vec<u16>,
+    llc_of: Table<u16, MAX_CORES>,
+    socket_of: Table<u16, MAX_CORES>,
     socket_of_node: Vec<u16>,
     node_of_cpu: Vec<u8>,
     /// By pair of last-level caches; of a pair of equal ones it is `Llc`.
@@ -18,6 +19,7 @@ pub(super) struct Map {
     /// For each last-level cache, those at each distance, as bits.
     llcs_at: Vec<[u64; Distance::COUNT]>,
     between_sockets: Vec<Distance>,
+    cores: usize,
     llcs: usize,
     sockets: usize,
 }
@@ -26,8 +28,9 @@ impl Map {
     pub(super) fn new(topology: &Topology) -> Self {
         let cores = topology.cores() as u16;
         let (llcs, sockets) = (topology.llcs(), usize::from(topology.sockets));
-        let llc_of: Vec<u16> = (0..cores).map(|core| topology.llc_of(core)).collect();
-        let socket_of: Vec<u16> = (0..cores).map(|core| topology.socket_of(core)).collect();
+        let of_core = |place: usize, of: &dyn Fn(u16) -> u16| {
+            if place < usize::from(cores) { of(place as u16) } else { 0 }
+        };
         let first_core: Vec<u16> =
             (0..llcs).map(|llc| (usize::from(cores) / llcs * llc) as u16).collect();
         let pairs = |count: usize| (0..count).flat_map(move |a| (0..count).map(move |b| (a, b)));
@@ -52,21 +55,26 @@ impl Map {
             between_sockets: between_sockets.collect(),
             node_of_cpu: node_of_cpu.collect(),
             socket_of_node: socket_of_node.collect(),
-            llc_of,
-            socket_of,
+            llc_of: Table::new(|place| of_core(place, &|core| topology.llc_of(core))),
+            socket_of: Table::new(|place| of_core(place, &|core| topology.socket_of(core))),
+            cores: topology.cores(),
             llcs,
             sockets,
         }
     }
 
+    pub(super) fn cores(&self) -> usize {
+        self.cores
+    }
+
     #[inline]
     pub(super) fn llc_of(&self, core: u16) -> u16 {
-        self.llc_of[usize::from(core)]
+        self.llc_of[core]
     }
 
     #[inline]
     pub(super) fn socket_of(&self, core: u16) -> u16 {
-        self.socket_of[usize::from(core)]
+        self.socket_of[core]
     }
 
     pub(super) fn socket_of_node(&self, node: NodeId) -> u16 {

@@ -34,6 +34,7 @@ mod sleep;
 mod spin;
 mod stats;
 mod store_buffer;
+mod table;
 mod tally;
 mod topology;
 mod transactions;

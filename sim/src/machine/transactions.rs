@@ -35,7 +35,7 @@ impl Coherence {
         if record.owner == r.a.core {
             if load || r.now >= record.ready_at {
                 record.count(&r, Met::L1, &mut self.rows);
-                record.stamp = self.fills[usize::from(r.a.core)];
+                record.stamp = self.fills[r.a.core];
                 return Served::hit(record.owner_hit(&r, self.costs.lock));
             }
         } else if load && record.shares(r.a.core) {
@@ -75,7 +75,7 @@ impl Coherence {
         if !load && self.in_flight.leaving_mut(r.a.cpu).asks_at_once(&r, self.costs.at_once) {
             transfer = transfer.free_sooner(self.costs.adjacent_saving);
         }
-        self.handed[r.a.object as usize].count(owner, r.a.core, self.fills.len());
+        self.handed[r.a.object as usize].count(owner, r.a.core, self.map.cores());
         // The line leaves its owner when that has done what it took the line for.
         let leaves = record.leaves_at.saturating_sub(transfer.occupancy);
         let free = record.busy_until.max(if remote { 0 } else { leaves });
@@ -96,7 +96,7 @@ impl Coherence {
             (record.owner, record.dirty, record.llcs) = (r.a.core, true, 0);
         }
         record.count(&r, Met::of_copy(dirty, remote), &mut self.rows);
-        let fills = &mut self.fills[usize::from(r.a.core)];
+        let fills = &mut self.fills[r.a.core];
         let done = record.settle(&r, &transfer, start, fills, &self.costs);
         if load {
             self.in_flight.fetch(r.a.cpu, line_of(r.a.addr), done);
@@ -168,7 +168,7 @@ impl Coherence {
         let record = self.records.get_mut(index);
         let start = record.busy_until.max(r.now + transfer.inbound);
         record.count(r, met, &mut self.rows);
-        let fills = &mut self.fills[usize::from(r.a.core)];
+        let fills = &mut self.fills[r.a.core];
         record.settle(r, transfer, start, fills, &self.costs)
     }
 }

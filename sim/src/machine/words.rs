@@ -60,6 +60,7 @@ impl<W: Word, P: World> SimWords<W, P> {
         Self { base, len: place.len, stride, object, private, word: PhantomData }
     }
 
+    #[inline(always)]
     fn at(&self, cpu: &P::Cpu, i: usize) -> At {
         assert!(i < self.len, "word {i} of an array of {}", self.len);
         let private = self.private != 0;
@@ -69,12 +70,14 @@ impl<W: Word, P: World> SimWords<W, P> {
         self.word(i, private)
     }
 
+    #[inline(always)]
     fn word(&self, i: usize, private: bool) -> At {
         let addr = self.base + i as u64 * u64::from(self.stride);
         At { addr, bytes: W::BYTES as u16, object: self.object, private }
     }
 
     /// A part of a word: `unit` bytes, the `n`-th.
+    #[inline(always)]
     fn part(&self, cpu: &P::Cpu, i: usize, unit: u32, n: u32) -> At {
         let at = self.at(cpu, i);
         assert!(unit * (n + 1) <= W::BYTES, "part {n} of {unit} bytes in a word of {}", W::BYTES);

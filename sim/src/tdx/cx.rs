@@ -5,8 +5,9 @@
 //! (tdx-module.md section 3). Locks stay held until the leaf ends and are released in reverse order;
 //! a leaf that fails half-way simply returns.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 
+use arrayvec::ArrayVec;
 use pamt_strategies::module::{Operand, Status, StatusName};
 use pamt_strategies::platform::{Ordering, Platform, Words};
 use pamt_strategies::units::{CpuId, Cycles, Pfn};
@@ -112,8 +113,8 @@ pub(super) struct Cx<'a, P: Platform> {
     /// The CPU in whose place the leaf runs: another one's, when that one does it for the caller.
     pub(super) on: CpuId,
     rmw: Cell<u32>,
-    held: [Cell<Option<Held>>; MOST_HELD],
-    depth: Cell<usize>,
+    /// In the order in which they were taken.
+    held: RefCell<ArrayVec<Held, MOST_HELD>>,
     trace: Option<&'a dyn Trace>,
 }
 
@@ -162,9 +163,9 @@ impl<'a, P: Platform> Cx<'a, P> {
         cpu: &'a P::Cpu,
         trace: Option<&'a dyn Trace>,
     ) -> Self {
-        let held = [const { Cell::new(None) }; MOST_HELD];
+        let held = RefCell::new(ArrayVec::new());
         let on = P::cpu(cpu);
-        Self { module, cpu, on, rmw: Cell::new(0), held, depth: Cell::new(0), trace }
+        Self { module, cpu, on, rmw: Cell::new(0), held, trace }
     }
 
     /// In the place of another CPU.
@@ -318,57 +319,61 @@ impl<'a, P: Platform> Cx<'a, P> {
     }
 
     fn push(&self, held: Held) {
-        let depth = self.depth.get();
-        self.held[depth].set(Some(held));
-        self.depth.set(depth + 1);
+        self.held.borrow_mut().push(held);
     }
 
     /// Turns the shared hold taken last into an exclusive one; on failure it is dropped and the leaf
     /// ends with OPERAND_BUSY.
     pub(super) fn promote_last(&self, operand: Operand) -> Step {
-        let top = &self.held[self.depth.get().saturating_sub(1)];
-        let Some(Held { lock, mode: Mode::Shared }) = top.get() else {
-            return fatal("promotion without a shared hold", None, self.depth.get() as u64);
+        let last = self.held.borrow().last().copied();
+        let Some(Held { lock, mode: Mode::Shared }) = last else {
+            let held = self.held.borrow().len();
+            return fatal("promotion without a shared hold", None, held as u64);
         };
-        if sharex_hp::promote(&self.lock_word(lock)) {
-            self.note(lock, Mode::Exclusive, LockEvent::Promoted);
-            top.set(Some(Held { lock, mode: Mode::Exclusive }));
-            return Ok(());
+        if !sharex_hp::promote(&self.lock_word(lock)) {
+            self.note(lock, Mode::Exclusive, LockEvent::Busy);
+            return fail(StatusName::OperandBusy, operand);
         }
-        self.note(lock, Mode::Exclusive, LockEvent::Busy);
-        fail(StatusName::OperandBusy, operand)
+        self.note(lock, Mode::Exclusive, LockEvent::Promoted);
+        if let Some(last) = self.held.borrow_mut().last_mut() {
+            last.mode = Mode::Exclusive;
+        }
+        Ok(())
     }
 
     /// Forgets a hold that the last store released.
     pub(super) fn forget(&self, lock: LockAt) {
-        if let Some(slot) = self.slot_of(lock) {
-            slot.set(None);
+        if self.take(lock).is_some() {
             self.note(lock, Mode::Exclusive, LockEvent::Released);
         }
     }
 
     /// Keeps a hold beyond the end of the leaf (VP.ENTER).
     pub(super) fn keep_all(&self) {
-        self.depth.set(0);
+        self.held.borrow_mut().clear();
     }
 
     /// Releases one lock before the leaf ends.
     pub(super) fn release(&self, lock: LockAt) -> Step {
-        match self.slot_of(lock).and_then(|slot| slot.take()) {
+        match self.take(lock) {
             Some(held) => self.drop_hold(held),
             None => fatal("release of a lock that is not held", None, lock.at.word as u64),
         }
     }
 
-    fn slot_of(&self, lock: LockAt) -> Option<&Cell<Option<Held>>> {
-        let held = &self.held[..self.depth.get()];
-        held.iter().rev().find(|slot| slot.get().is_some_and(|held| held.lock == lock))
+    /// Takes a hold out of the books.
+    fn take(&self, lock: LockAt) -> Option<Held> {
+        let mut held = self.held.borrow_mut();
+        let place = held.iter().rposition(|held| held.lock == lock)?;
+        Some(held.remove(place))
     }
 
     /// Releases everything, last taken first.
     pub(super) fn release_all(&self) -> Step {
-        let depth = self.depth.replace(0);
-        self.held[..depth].iter().rev().filter_map(Cell::take).try_for_each(|h| self.drop_hold(h))
+        loop {
+            let Some(held) = self.held.borrow_mut().pop() else { return Ok(()) };
+            self.drop_hold(held)?;
+        }
     }
 
     fn drop_hold(&self, Held { lock, mode }: Held) -> Step {

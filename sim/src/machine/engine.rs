@@ -244,6 +244,7 @@ impl Machine {
 
     /// Files `cpu` at `key`, before which others come, and lets them act; returns true unless its turn
     /// has come by then.
+    #[inline(never)]
     pub(super) fn suspends(&mut self, cpu: CpuId, status: Status, key: u64) -> bool {
         let state = &mut self.cpus[cpu.0];
         (state.key, state.status) = (key, status);
@@ -259,6 +260,7 @@ impl Machine {
     }
 
     /// Chooses the CPU to run, after one has ended or waits.
+    #[inline(never)]
     pub(super) fn dispatch(&mut self) -> Option<u16> {
         let first = self.queue.pop();
         self.select(first);
@@ -266,6 +268,7 @@ impl Machine {
     }
 
     /// Handles events from `event` on until one makes a CPU run, and leaves it in `next`.
+    #[inline(always)]
     fn select(&mut self, event: Option<u64>) {
         let mut event = event;
         while let Some(key) = event {

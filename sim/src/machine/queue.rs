@@ -85,6 +85,7 @@ impl Queue {
 
     /// Takes the top out and puts a later `key` in: the hole sinks to the bottom first, since a re-queued
     /// event is usually late, and `key` rises from there.
+    #[inline(always)]
     pub(super) fn exchange(&mut self, key: u64) -> u64 {
         let used = (TOP + self.len).next_multiple_of(ARITY);
         let places = &mut self.places[..used];

@@ -83,10 +83,6 @@ impl Machine {
         if self.preparing {
             return self.coherence.memory.read(at.addr, at.bytes.into());
         }
-        if at.private {
-            self.private(cpu, at, Want::Load);
-            return self.coherence.memory.read(at.addr, at.bytes.into());
-        }
         self.cpu_mut(cpu).time += self.coherence.costs.load;
         self.visible(cpu, at)
     }
@@ -114,11 +110,8 @@ impl Machine {
 
     /// Stores a word.
     pub(super) fn store(&mut self, cpu: CpuId, at: &At, value: u64) {
-        if self.preparing || at.private {
+        if self.preparing {
             self.coherence.memory.write(at.addr, at.bytes.into(), value);
-            if !self.preparing {
-                self.private(cpu, at, Want::Store);
-            }
             return;
         }
         let state = self.cpu(cpu);
@@ -178,7 +171,7 @@ impl Machine {
             return old;
         }
         if at.private {
-            self.private(cpu, at, Want::Locked);
+            self.charge_private(cpu, at, Want::Locked);
             return old;
         }
         self.changed(line, self.now(cpu));
@@ -186,8 +179,26 @@ impl Machine {
         old
     }
 
-    /// Charges an access to a private word.
-    fn private(&mut self, cpu: CpuId, at: &At, want: Want) {
+    /// Loads a private word.
+    #[inline(never)]
+    pub(super) fn load_private(&mut self, cpu: CpuId, at: &At) -> u64 {
+        self.charge_private(cpu, at, Want::Load);
+        self.coherence.memory.read(at.addr, at.bytes.into())
+    }
+
+    /// Stores a private word.
+    #[inline(never)]
+    pub(super) fn store_private(&mut self, cpu: CpuId, at: &At, value: u64) {
+        self.charge_private(cpu, at, Want::Store);
+        self.coherence.memory.write(at.addr, at.bytes.into(), value);
+    }
+
+    /// An access to a private word costs what a hit costs; in set-up code, nothing.
+    #[inline(always)]
+    fn charge_private(&mut self, cpu: CpuId, at: &At, want: Want) {
+        if self.preparing {
+            return;
+        }
         self.counts.operations += 1;
         self.coherence.cold[at.object as usize].count(want, Met::L1);
         let costs = &self.coherence.costs;

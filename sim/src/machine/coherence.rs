@@ -21,8 +21,8 @@ use super::memory::Memory;
 use super::moves::Move;
 use super::record::{Record, Records};
 use super::rows::Rows;
-use super::tally::{Met, ObjectStats};
 use super::table::Table;
+use super::tally::{Met, ObjectStats};
 use super::topology::{Distance, MAX_CORES, Topology};
 
 /// What an access wants.
@@ -230,11 +230,16 @@ impl Coherence {
     pub(super) fn promote(&mut self, a: Access) -> u32 {
         let word = LineWord(self.memory.line_word(a.addr));
         let line = line_of(a.addr);
+        let home = |this: &Self| this.map.socket_of_node(this.home_of(a.object, a.addr)) as u8;
         let index = match word.state() {
             LineState::Record(index) => return index,
-            LineState::Memory => self.records.add(line, a.object),
+            LineState::Memory => {
+                let home = home(self);
+                self.records.add(line, a.object, home)
+            }
             LineState::Owned { core, dirty, stamp } => {
-                let index = self.records.add(line, a.object);
+                let home = home(self);
+                let index = self.records.add(line, a.object, home);
                 let record = self.records.get_mut(index);
                 (record.owner, record.dirty, record.stamp) = (core, dirty, stamp);
                 index
@@ -270,6 +275,9 @@ impl Coherence {
         if let LineState::Record(index) = word.state() {
             *self.memory.line(addr) = word.0;
             let record = self.records.get_mut(index);
+            if let Some(node) = home {
+                record.home = self.map.socket_of_node(node) as u8;
+            }
             record.own(NONE, false);
             return (record.waiters != NONE).then_some(index);
         }

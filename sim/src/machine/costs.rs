@@ -228,10 +228,10 @@ impl Costs {
         &self,
         base: Transfer,
         distance: Distance,
-        is_home: impl FnOnce() -> bool,
+        is_home: bool,
     ) -> Transfer {
         let extra = self.home_remote_extra;
-        if distance != Distance::Socket || extra == 0 || is_home() {
+        if distance != Distance::Socket || extra == 0 || is_home {
             return base;
         }
         let (inbound, outbound) = (base.inbound + extra / 2, base.outbound + extra - extra / 2);

@@ -175,9 +175,7 @@ impl Machine {
             .cpus
             .iter()
             .filter(alive)
-            .map(|cpu| {
-                (CpuId(self.by_rank[cpu.rank]), waits(cpu))
-            })
+            .map(|cpu| (CpuId(self.by_rank[cpu.rank]), waits(cpu)))
             .collect();
         stuck.sort_by_key(|(cpu, _)| *cpu);
         stuck
@@ -373,12 +371,14 @@ impl Machine {
 
     /// The CPUs that have buffered stores.
     pub(super) fn buffering(&self) -> impl Iterator<Item = CpuId> + '_ {
-        let bits = |(place, word): (usize, &u64)| {
-            let word = *word;
-            (0..64).filter(move |bit| word >> bit & 1 != 0).map(move |bit| 64 * place as u16 + bit)
-        };
-        let some = self.buffering.iter().enumerate().filter(|(_, word)| **word != 0);
-        some.flat_map(bits).map(CpuId)
+        self.buffering.iter().enumerate().flat_map(|(place, word)| {
+            let (mut rest, first) = (*word, 64 * place as u32);
+            std::iter::from_fn(move || {
+                let bit = rest.trailing_zeros();
+                rest &= rest.checked_sub(1)?;
+                Some(CpuId((first + bit) as u16))
+            })
+        })
     }
 
     /// Reports something; set-up code reports only what outlasts it.

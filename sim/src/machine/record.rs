@@ -27,6 +27,8 @@ pub(super) struct Record {
     /// First of the CPUs that wait for a change, or [`NONE`]; the list goes on in the CPUs.
     pub(super) waiters: u16,
     pub(super) dirty: bool,
+    /// Socket of its memory.
+    pub(super) home: u8,
     pub(super) object: u32,
     /// Number of cores that share it.
     pub(super) sharers: u32,
@@ -57,13 +59,14 @@ pub(super) struct Record {
 
 impl Record {
     /// Of a line that nobody has.
-    fn new(addr: u64, object: u32) -> Self {
+    fn new(addr: u64, object: u32, home: u8) -> Self {
         Self {
             addr,
             object,
             owner: NONE,
             taker: NONE,
             dirty: false,
+            home,
             stamp: 0,
             llcs: 0,
             sharer_llcs: 0,
@@ -206,8 +209,8 @@ impl Default for Records {
 
 impl Records {
     /// A new record for a line that nobody has.
-    pub(super) fn add(&mut self, addr: u64, object: u32) -> u32 {
-        let record = Record::new(addr, object);
+    pub(super) fn add(&mut self, addr: u64, object: u32, home: u8) -> u32 {
+        let record = Record::new(addr, object, home);
         if let Some(index) = self.free.pop() {
             self.records[index as usize] = record;
             return index;
@@ -274,7 +277,7 @@ mod tests {
 
     #[test]
     fn sharers_are_counted_once_and_forgotten_together() {
-        let mut record = Record::new(0, 0);
+        let mut record = Record::new(0, 0, 0);
         for core in [63, 128, 63] {
             record.share(core, core / 64);
         }
@@ -288,12 +291,12 @@ mod tests {
     #[test]
     fn retiring_keeps_what_is_busy_shared_or_hot() {
         let mut records = Records::default();
-        let quiet = records.add(0, 0);
-        let busy = records.add(64, 0);
+        let quiet = records.add(0, 0, 0);
+        let busy = records.add(64, 0, 0);
         records.get_mut(busy).busy_until = 100;
-        let shared = records.add(128, 0);
+        let shared = records.add(128, 0, 0);
         records.get_mut(shared).share(3, 0);
-        let hot = records.add(192, 0);
+        let hot = records.add(192, 0, 0);
         let mut rows = Rows::new(1);
         let of = &mut records.get_mut(hot).row_of;
         (0..HOT_TRANSFERS).for_each(|_| rows.count(of, 0, 0, Want::Load, Met::DirtyLocal));
@@ -301,6 +304,6 @@ mod tests {
         records.retire(50, &mut rows, |record, _| gone.push(record.addr));
         assert_eq!(gone, [0]);
         assert_eq!(records.live().count(), 3);
-        assert_eq!(records.add(256, 0), quiet);
+        assert_eq!(records.add(256, 0, 0), quiet);
     }
 }

@@ -170,9 +170,14 @@ mod tests {
             let [first, second] = &rows.of(&of)[..] else { panic!("two offsets were used") };
             assert_eq!((first.offset, second.offset), (0, 8));
             let bit = 1_u64 << (last % 64);
-            assert_eq!((first.readers.len(), first.readers.last()), (cpus.div_ceil(64), Some(&bit)));
+            assert_eq!(
+                (first.readers.len(), first.readers.last()),
+                (cpus.div_ceil(64), Some(&bit))
+            );
             assert_eq!(first.writers.iter().sum::<u64>(), 0);
-            assert!(second.writers[0] & 1 == 1 && second.writers.last().is_some_and(|w| w & bit != 0));
+            assert!(
+                second.writers[0] & 1 == 1 && second.writers.last().is_some_and(|w| w & bit != 0)
+            );
             assert_eq!((counters(second).rfo_hitm_local, counters(second).rfo), (1, 2));
         }
     }

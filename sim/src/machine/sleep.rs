@@ -17,7 +17,8 @@ impl Machine {
         let length = if state.stretch == 1.0 {
             length.0
         } else {
-            (length.0 as f64 * state.stretch).round() as u64
+            // To the nearest, as `round` does from 1 on, without a call.
+            (length.0 as f64 * state.stretch + 0.5) as u64
         };
         state.time = state.time.saturating_add(length);
         self.serve_interrupts(cpu);

@@ -21,8 +21,6 @@ use super::coherence::{Coherence, Request, Served, Want};
 use super::costs::Transfer;
 use super::in_flight::Leaving;
 use super::line::NONE;
-use super::map::Map;
-use super::memory::Memory;
 use super::tally::Met;
 use super::topology::Distance;
 
@@ -67,9 +65,9 @@ impl Coherence {
             (true, false) => &self.costs.forward,
             (false, _) => &self.costs.own,
         };
-        let is_home = || is_home(&self.memory, &self.map, &r);
+        let is_home = self.map.socket_of(r.a.core) == u16::from(record.home);
         let mut transfer = self.costs.inside_socket(costs[distance as usize], distance, is_home);
-        if load && dirty && remote && is_home() {
+        if load && dirty && remote && is_home {
             transfer.occupancy += self.costs.home_reader_extra;
         }
         if !load && self.in_flight.leaving_mut(r.a.cpu).asks_at_once(&r, self.costs.at_once) {
@@ -119,11 +117,8 @@ impl Coherence {
             record.share(r.a.core, own_llc);
             let forward = self.costs.forward[distance as usize];
             let met = Met::of_copy(false, distance >= Distance::Near);
-            (
-                self.costs
-                    .inside_socket(forward, distance, || is_home(&self.memory, &self.map, &r)),
-                met,
-            )
+            let is_home = self.map.socket_of(r.a.core) == u16::from(record.home);
+            (self.costs.inside_socket(forward, distance, is_home), met)
         } else {
             (record.owner, record.dirty) = (r.a.core, false);
             self.memory_transfer(r.a)
@@ -147,11 +142,8 @@ impl Coherence {
             let upgrade = self.costs.upgrade[distance as usize];
             let clean = Met::of_copy(false, distance >= Distance::Near);
             let met = if shared_here { Met::SharedHere } else { clean };
-            (
-                self.costs
-                    .inside_socket(upgrade, distance, || is_home(&self.memory, &self.map, &r)),
-                met,
-            )
+            let is_home = self.map.socket_of(core) == u16::from(record.home);
+            (self.costs.inside_socket(upgrade, distance, is_home), met)
         } else if llcs >> self.map.llc_of(core) & 1 != 0 {
             (self.costs.llc_hit, Met::Llc)
         } else if let Some(distance) = self.map.nearest(llcs, core) {
@@ -171,11 +163,6 @@ impl Coherence {
         let fills = &mut self.fills[r.a.core];
         record.settle(r, transfer, start, fills, &self.costs)
     }
-}
-
-/// Whether the line's home is on the core's socket.
-fn is_home(memory: &Memory, map: &Map, r: &Request) -> bool {
-    map.socket_of_node(map.home(memory, r.a.object, r.a.addr)) == map.socket_of(r.a.core)
 }
 
 /// One of 2^53 equal draws, by `key` alone.

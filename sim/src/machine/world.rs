@@ -84,6 +84,9 @@ impl Issue for SimCpu {
 
     #[inline]
     fn load(&self, at: At) -> u64 {
+        if at.private {
+            return self.with(|m, cpu| m.load_private(cpu, &at));
+        }
         if self.with(|m, cpu| m.issues_load(cpu, &at)) {
             self.suspends();
         }
@@ -92,9 +95,10 @@ impl Issue for SimCpu {
 
     #[inline]
     fn store(&self, at: At, value: u64) {
-        if !at.private {
-            self.turn(Want::Store);
+        if at.private {
+            return self.with(|m, cpu| m.store_private(cpu, &at, value));
         }
+        self.turn(Want::Store);
         self.with(|m, cpu| m.store(cpu, &at, value));
     }
 

@@ -105,9 +105,8 @@ fn keep_hottest(shared: &mut Vec<(LineCounters, &Record)>, rows: usize) {
 
 fn line_row(coherence: &Coherence, record: &Record) -> LineRow {
     let object = coherence.memory.object(record.object);
-    let rows = coherence.rows.of(&record.row_of);
-    let counters = record.stats.counters(&rows);
-    let rows: Vec<_> = rows.into_iter().map(OffsetRow::from).collect();
+    let rows = coherence.rows.of(&record.row_of).into_iter().map(OffsetRow::from);
+    let rows: Vec<_> = rows.collect();
     let named = |row: OffsetRow| NamedOffset {
         name: word_name(object, record.addr + u64::from(row.offset)),
         row,
@@ -117,7 +116,7 @@ fn line_row(coherence: &Coherence, record: &Record) -> LineRow {
         name: line_name(object, record.addr),
         line: (record.addr - object.base) / LINE_BYTES,
         home: coherence.home_of(record.object, record.addr),
-        counters,
+        counters: record.counters(&coherence.rows),
         false_sharing: false_sharing(&rows),
         offsets: rows.into_iter().map(named).collect(),
     }

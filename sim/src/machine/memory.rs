@@ -90,7 +90,7 @@ impl Memory {
     /// Home of a line by its object's placement. `node_of_cpu` serves per-CPU arrays.
     pub(super) fn home(&self, object: u32, addr: u64, nodes: u64, node_of_cpu: &[u8]) -> NodeId {
         let object = self.object(object);
-        let offset = addr - object.base;
+        let offset = (addr - object.base) / LINE_BYTES * LINE_BYTES;
         let node = match object.home {
             Home::Node(node) => return node,
             Home::Interleaved => (offset / LINE_BYTES) % nodes,
@@ -217,6 +217,8 @@ mod tests {
         let (split, base, _) = memory.place(&Place::padded("s", 4).home(Home::Split), 8);
         assert_eq!(home(&memory, split, base + 64), 0);
         assert_eq!(home(&memory, split, base + 128), 1);
+        let (line, base, _) = memory.place(&Place::packed("l", 8).home(Home::Split), 8);
+        assert_eq!(home(&memory, line, base + 56), 0, "a line has one home");
         let (lines, base, _) = memory.place(&Place::padded("i", 4).home(Home::Interleaved), 8);
         assert_eq!(home(&memory, lines, base + 64), 1);
         let (cpus, base, _) = memory.place(&Place::padded("c", 2).home(Home::PerCpu), 8);

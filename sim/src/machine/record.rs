@@ -84,7 +84,7 @@ impl Record {
     }
 
     pub(super) fn counters(&self, rows: &Rows) -> LineCounters {
-        self.stats.counters(&rows.of(&self.row_of))
+        self.stats.counters(&rows.tally(&self.row_of))
     }
 
     /// Counts an access.

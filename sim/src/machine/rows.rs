@@ -121,6 +121,25 @@ impl Rows {
         }
     }
 
+    /// What happened on a line, at all offsets together.
+    pub(super) fn tally(&self, of: &RowOf) -> Tally {
+        let mut tally = Tally::default();
+        of.used().for_each(|(_, row)| self.tally_row(row as usize, &mut tally));
+        tally
+    }
+
+    fn tally_row(&self, row: usize, tally: &mut Tally) {
+        let chunks = row..row + self.row;
+        for (chunk, want) in self.chunks[chunks.clone()].iter().zip(ALL_WANT.into_iter().cycle()) {
+            for (kind, count) in chunk.counts.iter().enumerate() {
+                tally.add(want, kind, u64::from(*count));
+            }
+        }
+        for (chunk, kind) in self.passed.iter().filter(|(chunk, _)| chunks.contains(chunk)) {
+            tally.add(ALL_WANT[(chunk - row) % ALL_WANT.len()], *kind, 1 << 32);
+        }
+    }
+
     /// The rows of a line, by ascending offset.
     pub(super) fn of(&self, of: &RowOf) -> Vec<Row> {
         of.used().map(|(offset, row)| self.row(offset, row as usize)).collect()
@@ -128,14 +147,11 @@ impl Rows {
 
     fn row(&self, offset: u8, row: usize) -> Row {
         let mut tally = Tally::default();
+        self.tally_row(row, &mut tally);
         let mut users = ALL_WANT.map(|_| vec![0_u64; self.set_words]);
         for n in 0..self.row {
             let (group, want) = (n / ALL_WANT.len(), n % ALL_WANT.len());
-            let Chunk { counts, cpus } = &self.chunks[row + n];
-            for (kind, count) in counts.iter().enumerate() {
-                let passed = self.passed.iter().filter(|at| **at == (row + n, kind)).count() as u64;
-                tally.add(ALL_WANT[want], kind, u64::from(*count) + (passed << 32));
-            }
+            let Chunk { cpus, .. } = &self.chunks[row + n];
             let sets = users[want].iter_mut().skip(group * SET_WORDS / 2);
             for (set, halves) in sets.zip(cpus.chunks_exact(2)) {
                 *set = u64::from(halves[0]) | u64::from(halves[1]) << 32;

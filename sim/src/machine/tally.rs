@@ -1,7 +1,6 @@
 //! Counting while a run goes on: one addition an access, and counters at its end.
 
 use super::coherence::Want;
-use super::rows::Row;
 use super::stats::LineCounters;
 
 /// What an access met.
@@ -172,7 +171,7 @@ pub(super) struct LineStats {
 
 impl LineStats {
     /// With the counts of the line's rows.
-    pub(super) fn counters(&self, rows: &[Row]) -> LineCounters {
+    pub(super) fn counters(&self, tally: &Tally) -> LineCounters {
         let mut counters = LineCounters {
             loads: self.parked,
             l1_hits: self.parked,
@@ -181,7 +180,7 @@ impl LineStats {
             queue_cycles: self.queue_cycles,
             ..LineCounters::default()
         };
-        rows.iter().for_each(|row| row.tally.expand(&mut counters));
+        tally.expand(&mut counters);
         counters.bounces = counters.rfo + counters.upgrades;
         counters
     }

@@ -23,6 +23,7 @@ mod store_buffer;
 mod topology;
 
 use std::collections::BTreeMap;
+use std::io;
 
 use pamt_reports::exit::Exit;
 use pamt_reports::plot::Heat;
@@ -59,6 +60,17 @@ pub enum CalibrateError {
          allow it two (taskset, cpusets), or use a built-in profile"
     )]
     OneCpu,
+    /// As many threads as CPUs do not run at once.
+    #[error(
+        "a thread on each of {cpus} CPUs cannot be started: {source}; \
+         raise the limit of processes (ulimit -u, pids.max), or allow fewer CPUs (taskset)"
+    )]
+    Threads {
+        /// How many were to start.
+        cpus: usize,
+        /// What the system says.
+        source: io::Error,
+    },
     /// The base.
     #[error("{0}; choose another --base")]
     Profile(#[from] ProfileError),
@@ -72,7 +84,7 @@ impl CalibrateError {
     #[must_use]
     pub fn exit(&self) -> Exit {
         match self {
-            Self::OneCpu | Self::Native(_) => Exit::HostCannot,
+            Self::OneCpu | Self::Threads { .. } | Self::Native(_) => Exit::HostCannot,
             Self::Profile(_) => Exit::Usage,
         }
     }
@@ -114,7 +126,7 @@ pub const STEPS: usize = 8;
 /// Measures this host; `step` is told what comes next.
 ///
 /// # Errors
-/// A host that has no two CPUs to measure.
+/// A host that has no two CPUs to measure, or does not let a thread run on each of them.
 pub fn calibrate(step: impl FnMut(&'static str)) -> Result<Calibration, CalibrateError> {
     measure(&host_cpus(), &Limits::WHOLE, step)
 }
@@ -128,6 +140,9 @@ fn measure(
     if cpus.len() < 2 {
         return Err(CalibrateError::OneCpu);
     }
+    let numbers: Vec<usize> = cpus.iter().map(|cpu| cpu.number).collect();
+    crew::can_start(&numbers)
+        .map_err(|source| CalibrateError::Threads { cpus: cpus.len(), source })?;
     let shape = topology::shape(cpus);
     let plan = plan::plan(cpus);
     step("core clock and instructions");

@@ -76,8 +76,8 @@ impl Array {
             4 => Cells::Single(words.map(|word| AtomicU32::new(word as u32)).collect()),
             _ => Cells::Double(words.map(AtomicU64::new).collect()),
         };
-        // A race starts once.
-        let _ = self.cells.set(cells);
+        let first = self.cells.set(cells).is_ok();
+        assert!(first, "a race starts once");
     }
 
     /// Takes back what the race left in a word.

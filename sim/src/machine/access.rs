@@ -101,10 +101,13 @@ impl Machine {
     /// What a word will hold once all stores that have been issued have taken effect, for checkers: a
     /// CPU that has ended may have left some in its buffer.
     pub(super) fn settled(&self, at: &At) -> u64 {
+        let value = self.coherence.memory.read(at.addr, at.bytes.into());
+        if !self.any_buffers() {
+            return value;
+        }
         let stores = |cpu| self.cpu(cpu).stores.to(*at);
         let mut pending: Vec<&PendingStore> = self.buffering().flat_map(stores).collect();
         pending.sort_by_key(|store| store.done);
-        let value = self.coherence.memory.read(at.addr, at.bytes.into());
         pending.into_iter().fold(value, |value, store| store.over(at, value))
     }
 

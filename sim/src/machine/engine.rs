@@ -71,8 +71,8 @@ pub(super) struct Machine {
     /// The CPU of each rank, of store buffers and then of the CPUs themselves.
     by_rank: Table<u16, MAX_CPUS>,
     pub(super) queue: Queue,
-    /// CPUs that have buffered stores, by bit.
-    buffering: Vec<u64>,
+    /// CPUs that have buffered stores, by bit, and how many they are.
+    buffering: (Vec<u64>, u32),
     /// Until when the memory of each node is busy with writes, in cycles.
     pub(super) node_writes: Vec<f64>,
     pub(super) recorder: Option<Recorder>,
@@ -105,7 +105,7 @@ impl Machine {
             cpus,
             by_rank: Table::new(|place| by_rank.get(place).copied().unwrap_or(NONE)),
             queue: Queue::default(),
-            buffering: vec![0; count.div_ceil(64)],
+            buffering: (vec![0; count.div_ceil(64)], 0),
             node_writes: vec![0.0; topology.nodes()],
             recorder: None,
             preparing: false,
@@ -362,16 +362,23 @@ impl Machine {
         queue::key(time, self.cpu(cpu).rank - CPU_RANKS)
     }
 
-    /// Notes whether a CPU has buffered stores.
+    /// A CPU's store buffer has its first store now, or none any more.
     #[inline]
     pub(super) fn buffers(&mut self, cpu: CpuId, stores: bool) {
-        let word = &mut self.buffering[usize::from(cpu.0 / 64)];
-        *word = *word & !(1 << (cpu.0 % 64)) | u64::from(stores) << (cpu.0 % 64);
+        let (words, count) = &mut self.buffering;
+        words[usize::from(cpu.0 / 64)] ^= 1 << (cpu.0 % 64);
+        *count = if stores { *count + 1 } else { *count - 1 };
+    }
+
+    /// Whether any CPU has buffered stores.
+    #[inline]
+    pub(super) fn any_buffers(&self) -> bool {
+        self.buffering.1 > 0
     }
 
     /// The CPUs that have buffered stores.
     pub(super) fn buffering(&self) -> impl Iterator<Item = CpuId> + '_ {
-        self.buffering.iter().enumerate().flat_map(|(place, word)| {
+        self.buffering.0.iter().enumerate().flat_map(|(place, word)| {
             let (mut rest, first) = (*word, 64 * place as u32);
             std::iter::from_fn(move || {
                 let bit = rest.trailing_zeros();

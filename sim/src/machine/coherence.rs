@@ -128,6 +128,12 @@ impl Coherence {
         if self.moves.is_some() {
             return self.access_traced(r);
         }
+        self.access_line(r)
+    }
+
+    /// Performs an access, whether or not there is a trace.
+    #[inline(always)]
+    pub(super) fn access_line(&mut self, r: Request) -> Served {
         let slot = self.memory.line(r.a.addr);
         let word = LineWord(*slot);
         if let Some(index) = word.record() {
@@ -146,7 +152,7 @@ impl Coherence {
 
     /// An access to a line without a record that is not in its core's first-level cache.
     #[inline(never)]
-    pub(super) fn access_cold(&mut self, word: LineWord, r: Request) -> Served {
+    fn access_cold(&mut self, word: LineWord, r: Request) -> Served {
         let served = match word.state() {
             LineState::Record(index) => self.access_record(index, r),
             LineState::Memory => {

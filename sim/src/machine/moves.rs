@@ -39,7 +39,7 @@ impl Coherence {
     /// Performs an access and notes the move that it was, unless the core had what it wanted.
     pub(super) fn access_traced(&mut self, r: Request) -> Served {
         let sharer = self.sharer(r.a);
-        let served = self.access_cold(LineWord(self.memory.line_word(r.a.addr)), r);
+        let served = self.access_line(r);
         if let (Some(from), Some(moves), false) = (sharer, &mut self.moves, served.hit) {
             let owned = r.want != Want::Load;
             moves.push(Move { access: r.a, from, owned, at: r.now, done: served.done });

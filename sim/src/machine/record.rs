@@ -57,6 +57,8 @@ pub(super) struct Record {
     pub(super) row_of: RowOf,
 }
 
+const _: () = assert!(std::mem::offset_of!(Record, addr) == 64, "what a hit touches is one line");
+
 impl Record {
     /// Of a line that nobody has.
     fn new(addr: u64, object: u32, home: u8) -> Self {

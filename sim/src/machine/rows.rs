@@ -85,6 +85,7 @@ impl Rows {
         }
         let group = usize::from(cpu) / GROUP * ALL_WANT.len();
         let at = *row as usize + group + want as usize;
+        debug_assert!(met != Met::L2, "a line that has a record is in no second-level cache alone");
         let kind = met as usize % MET_ON_SHARED;
         let chunk = &mut self.chunks[at];
         chunk.cpus[usize::from(cpu / 32) % SET_WORDS] |= 1 << (cpu % 32);

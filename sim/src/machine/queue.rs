@@ -83,8 +83,8 @@ impl Queue {
         if key <= self.min() { key } else { self.exchange(key) }
     }
 
-    /// Takes the top out and puts a later `key` in: the hole sinks to the bottom first, since a re-queued
-    /// event is usually late, and `key` rises from there.
+    /// Takes the top out and puts a later `key` in. The hole sinks until `key` fits it: mostly a level or
+    /// two, since CPUs that do anything at all do the next thing soon.
     #[inline(always)]
     pub(super) fn exchange(&mut self, key: u64) -> u64 {
         let used = (TOP + self.len).next_multiple_of(ARITY);
@@ -93,10 +93,13 @@ impl Queue {
         let mut hole = TOP;
         while let Some(group) = places.get(children(hole)..).and_then(|rest| rest.first_chunk()) {
             let (child, least) = least_of(group);
+            if key <= least {
+                break;
+            }
             places[hole] = least;
             hole = children(hole) + child;
         }
-        rise(places, hole, key);
+        places[hole] = key;
         top
     }
 }

@@ -5,6 +5,7 @@
 //! to its own source, never fitted so that a sum comes out. A call draws each cost from a triangular
 //! distribution around it; load stretches the bulk stores on top of that.
 
+use std::hint::select_unpredictable;
 use std::sync::OnceLock;
 
 use pamt_strategies::platform::{Platform, Stream};
@@ -34,11 +35,12 @@ impl Draw {
         let u = (P::random(cpu, Stream::Model) >> 11) as f64 / (1_u64 << 53) as f64;
         let width = (high - low) as f64;
         let rise = (typical - low) as f64;
-        Cycles(if u * width < rise {
-            low + (u * width * rise).sqrt() as u64
-        } else {
-            high - ((1.0 - u) * width * (high - typical) as f64).sqrt() as u64
-        })
+        // Chance decides which side it is: the host would foresee no branch.
+        let rises = u * width < rise;
+        let fall = (high - typical) as f64;
+        let area = select_unpredictable(rises, u * width * rise, (1.0 - u) * width * fall);
+        let root = area.sqrt() as u64;
+        Cycles(select_unpredictable(rises, low + root, high - root))
     }
 
     /// The part before the leaf's first step, and the part after its last.

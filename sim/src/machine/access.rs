@@ -42,7 +42,7 @@ impl Machine {
     // What an access wants decides most branches on its way, so each of the three has a way of its own.
 
     #[inline(never)]
-    fn issue_load(&mut self, cpu: CpuId, at: &At, now: u64) -> u64 {
+    pub(super) fn issue_load(&mut self, cpu: CpuId, at: &At, now: u64) -> u64 {
         if !self.cpu(cpu).stores.is_empty() {
             match self.cpu(cpu).stores.forward(at) {
                 Forward::Value(_) => return now,
@@ -55,7 +55,7 @@ impl Machine {
 
     /// A LOCK operation takes the line for ownership, as x86 does whether or not the value will change.
     #[inline(never)]
-    fn issue_locked(&mut self, cpu: CpuId, at: &At, now: u64) -> u64 {
+    pub(super) fn issue_locked(&mut self, cpu: CpuId, at: &At, now: u64) -> u64 {
         self.request(cpu, at, Want::Locked, now, 0)
     }
 

@@ -304,15 +304,16 @@ impl Machine {
         }
         match state.status {
             Status::Ready => Due::Runs,
-            Status::Issuing(want) => {
+            // An arm each: two ways of one arm would be a second branch that nobody foresees.
+            Status::Issuing(Want::Load) => {
                 let at = state.issuing;
-                let done = self.issue(cpu, &at, want, time);
-                let state = &mut self.cpus[cpu.0];
-                (state.time, state.status) = (done, Status::Ready);
-                if done == time {
-                    return Due::Runs;
-                }
-                Due::Again(self.key_at(cpu, done))
+                let done = self.issue_load(cpu, &at, time);
+                self.issued(cpu, time, done)
+            }
+            Status::Issuing(_) => {
+                let at = state.issuing;
+                let done = self.issue_locked(cpu, &at, time);
+                self.issued(cpu, time, done)
             }
             Status::Starting => match self.poll(cpu, time) {
                 Read::Ended => Due::Runs,
@@ -338,6 +339,17 @@ impl Machine {
             }
             Status::Done => Due::Nothing,
         }
+    }
+
+    /// The operation of `cpu` that was issued at `time` takes effect when it is `done`.
+    #[inline(always)]
+    fn issued(&mut self, cpu: CpuId, time: u64, done: u64) -> Due {
+        let state = &mut self.cpus[cpu.0];
+        (state.time, state.status) = (done, Status::Ready);
+        if done == time {
+            return Due::Runs;
+        }
+        Due::Again(self.key_at(cpu, done))
     }
 
     /// A spinner whose read has ended its spin runs on when that read is done.

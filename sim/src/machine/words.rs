@@ -171,6 +171,7 @@ impl<P: World, W: Word> Words<P, W> for SimWords<W, P> {
         cpu.locked(self.part(cpu, i, 2, half), |_| Some(value.into())) as u16
     }
 
+    #[inline(always)]
     fn compare_exchange_u16_at(
         &self,
         cpu: &P::Cpu,
@@ -185,6 +186,7 @@ impl<P: World, W: Word> Words<P, W> for SimWords<W, P> {
         if old == current { Ok(old) } else { Err(old) }
     }
 
+    #[inline(always)]
     fn fetch_add_u16_at(
         &self,
         cpu: &P::Cpu,
@@ -208,6 +210,7 @@ impl<P: World, W: Word> Words<P, W> for SimWords<W, P> {
         cpu.locked(self.part(cpu, i, 2, half), |old| Some(old | u64::from(value))) as u16
     }
 
+    #[inline(always)]
     fn fetch_and_u16_at(
         &self,
         cpu: &P::Cpu,

@@ -126,9 +126,11 @@ pub(super) struct LockWord<'c, 'a, P: Platform> {
 }
 
 impl<P: Platform> Word16 for LockWord<'_, '_, P> {
+    #[inline(always)]
     fn cas(&self, current: u16, new: u16) -> Result<u16, u16> {
         self.cx.cas16(self.object, self.at, current, new)
     }
+    #[inline(always)]
     fn xadd(&self, value: u16) -> u16 {
         self.cx.xadd16(self.object, self.at, value)
     }
@@ -136,6 +138,7 @@ impl<P: Platform> Word16 for LockWord<'_, '_, P> {
         let words = self.cx.locked(self.object, self.at.word);
         words.fetch_or_u16_at(self.cx.cpu, self.at.word, self.at.half, value, Ordering::AcqRel)
     }
+    #[inline(always)]
     fn and(&self, value: u16) -> u16 {
         self.cx.and16(self.object, self.at, value)
     }
@@ -231,6 +234,7 @@ impl<'a, P: Platform> Cx<'a, P> {
         self.locked(object, i).fetch_add(self.cpu, i, value, Ordering::AcqRel)
     }
 
+    #[inline(always)]
     pub(super) fn xadd16(&self, object: Object, at: Half, value: u16) -> u16 {
         let words = self.locked(object, at.word);
         words.fetch_add_u16_at(self.cpu, at.word, at.half, value, Ordering::AcqRel)
@@ -241,6 +245,7 @@ impl<'a, P: Platform> Cx<'a, P> {
         self.xadd16(object, Half { word: base + at.word, half: at.half }, value)
     }
 
+    #[inline(always)]
     pub(super) fn cas16(
         &self,
         object: Object,
@@ -252,6 +257,7 @@ impl<'a, P: Platform> Cx<'a, P> {
         words.compare_exchange_u16_at(self.cpu, at.word, at.half, current, new, Ordering::AcqRel)
     }
 
+    #[inline(always)]
     pub(super) fn and16(&self, object: Object, at: Half, value: u16) -> u16 {
         let words = self.locked(object, at.word);
         words.fetch_and_u16_at(self.cpu, at.word, at.half, value, Ordering::AcqRel)

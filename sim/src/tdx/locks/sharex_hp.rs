@@ -25,6 +25,7 @@ pub enum GuestBusy {
 }
 
 /// Host: tries to take it shared.
+#[inline(always)]
 pub fn acquire_shared(word: &impl Word16) -> bool {
     let old = word.xadd(READER);
     if old & EXCLUSIVE != 0 {
@@ -38,6 +39,7 @@ pub fn acquire_shared(word: &impl Word16) -> bool {
 }
 
 /// Host: tries to take it exclusively.
+#[inline(always)]
 pub fn acquire_exclusive(word: &impl Word16) -> bool {
     exclusive_from(word, 0)
 }
@@ -81,6 +83,7 @@ pub fn acquire_shared_guest(word: &impl Word16) -> Result<(), GuestBusy> {
 ///
 /// # Errors
 /// Nobody holds it shared.
+#[inline(always)]
 pub fn release_shared(word: &impl Word16) -> Result<(), WrongRelease> {
     let old = word.xadd(READER.wrapping_neg());
     if old & EXCLUSIVE != 0 || old < READER { Err(WrongRelease(old.into())) } else { Ok(()) }
@@ -90,6 +93,7 @@ pub fn release_shared(word: &impl Word16) -> Result<(), WrongRelease> {
 ///
 /// # Errors
 /// Nobody holds it exclusively.
+#[inline(always)]
 pub fn release_exclusive(word: &impl Word16) -> Result<(), WrongRelease> {
     let old = word.and(HOST_PRIORITY);
     if old & EXCLUSIVE == 0 { Err(WrongRelease(old.into())) } else { Ok(()) }

@@ -401,6 +401,9 @@ impl Machine {
     }
 
     /// Reports something; set-up code reports only what outlasts it.
+    ///
+    /// Inlined, because what is observed is known where it is said.
+    #[inline(always)]
     pub(super) fn observe(&mut self, cpu: CpuId, observation: Observation) {
         let outlasts = matches!(observation, Observation::Pair { .. } | Observation::Violation(_));
         if self.preparing && !outlasts {

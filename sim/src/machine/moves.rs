@@ -48,6 +48,7 @@ impl Coherence {
     }
 
     /// Hands on what was noted.
+    #[cold]
     pub(super) fn report_moves(&mut self, recorder: &mut Recorder) {
         for moved in self.moves.iter_mut().flat_map(|moves| moves.drain(..)) {
             let object = self.memory.object(moved.access.object);

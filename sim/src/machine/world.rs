@@ -222,6 +222,7 @@ impl Platform for Sim {
         cpu.with(|m, cpu| m.leave(cpu, section));
     }
 
+    #[inline(always)]
     fn observe(cpu: &SimCpu, observation: Observation) {
         cpu.with(|m, cpu| m.observe(cpu, observation));
     }

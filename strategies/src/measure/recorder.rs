@@ -186,7 +186,7 @@ impl Recorder {
     ///
     /// Inlined, because what is observed is known where it is said: the ends of a span, which most
     /// observations are, then cost no more than what they change.
-    #[inline]
+    #[inline(always)]
     pub fn observe(&mut self, cpu: CpuId, now: Cycles, observation: Observation) {
         match observation {
             Observation::Begin(op) => self.begin(cpu, now, op),

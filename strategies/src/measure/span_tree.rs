@@ -10,21 +10,24 @@ type At = u32;
 /// Nobody's child and nobody's sibling, so it also stands for none.
 const ROOT: At = 0;
 
-/// Its children are a chain, so that the usual case, the same child as before, is found in two loads.
 #[derive(Clone, Debug)]
 struct Node {
     self_cycles: u64,
     count: u64,
     parent: At,
-    first_child: At,
-    next_sibling: At,
     op: Option<Op>,
 }
+
+/// The child for each operation, or [`ROOT`]: each begin of a span looks one up, and which operation that
+/// is the host cannot foresee.
+type Children = [At; Op::COUNT];
 
 /// Self time by path.
 #[derive(Clone, Debug)]
 pub struct SpanTree {
     nodes: Vec<Node>,
+    /// By node.
+    children: Vec<Children>,
 }
 
 /// A path of the tree that recorded it.
@@ -51,14 +54,14 @@ impl SpanPath {
 }
 
 impl Node {
-    fn new(op: Option<Op>, parent: At, next_sibling: At) -> Self {
-        Self { self_cycles: 0, count: 0, parent, first_child: ROOT, next_sibling, op }
+    const fn new(op: Option<Op>, parent: At) -> Self {
+        Self { self_cycles: 0, count: 0, parent, op }
     }
 }
 
 impl Default for SpanTree {
     fn default() -> Self {
-        Self { nodes: vec![Node::new(None, ROOT, ROOT)] }
+        Self { nodes: vec![Node::new(None, ROOT)], children: vec![[ROOT; Op::COUNT]] }
     }
 }
 
@@ -71,22 +74,24 @@ impl SpanTree {
         &mut self.nodes[at as usize]
     }
 
+    #[inline]
     fn child(&mut self, parent: At, op: Op) -> At {
-        let found = self.children(parent).find(|child| self.node(*child).op == Some(op));
-        found.unwrap_or_else(|| self.add_child(parent, op))
+        match self.children[parent as usize][op.index()] {
+            ROOT => self.add_child(parent, op),
+            child => child,
+        }
     }
 
     fn children(&self, parent: At) -> impl Iterator<Item = At> + '_ {
-        let there = |at: At| (at != ROOT).then_some(at);
-        let first = there(self.node(parent).first_child);
-        std::iter::successors(first, move |at| there(self.node(*at).next_sibling))
+        self.children[parent as usize].iter().copied().filter(|child| *child != ROOT)
     }
 
     #[cold]
     fn add_child(&mut self, parent: At, op: Op) -> At {
         let child = self.nodes.len() as At;
-        let next_sibling = std::mem::replace(&mut self.node_mut(parent).first_child, child);
-        self.nodes.push(Node::new(Some(op), parent, next_sibling));
+        self.children[parent as usize][op.index()] = child;
+        self.nodes.push(Node::new(Some(op), parent));
+        self.children.push([ROOT; Op::COUNT]);
         child
     }
 

@@ -28,8 +28,10 @@ impl At {
 pub(super) enum Status {
     /// Runs, or waits for its turn.
     Ready,
-    /// Its operation is issued at its key's time.
-    Issuing(Want),
+    /// Its load is issued at its key's time.
+    Loading,
+    /// Its LOCK operation is issued at its key's time.
+    Locking,
     /// The first read of its spin is issued at its key's time.
     Starting,
     /// Its spin waits for its line to change.

@@ -206,18 +206,19 @@ impl Machine {
 
     /// Issues a load in its turn; see [`Machine::issues`].
     pub(super) fn issues_load(&mut self, cpu: CpuId, at: &At) -> bool {
-        self.issues(cpu, at, Want::Load)
+        self.issues(cpu, at, Want::Load, Status::Loading)
     }
 
     /// Issues a LOCK operation in its turn; see [`Machine::issues`].
     pub(super) fn issues_locked(&mut self, cpu: CpuId, at: &At) -> bool {
-        self.issues(cpu, at, Want::Locked)
+        self.issues(cpu, at, Want::Locked, Status::Locking)
     }
 
     /// Issues an operation in its turn, and lets the CPUs act that come before its effect. Returns true
-    /// when the caller must suspend until then. In set-up code it has no turn and takes no time.
+    /// when the caller must suspend until then: `filed` before it is issued. In set-up code it has no turn
+    /// and takes no time.
     #[inline(always)]
-    fn issues(&mut self, cpu: CpuId, at: &At, want: Want) -> bool {
+    fn issues(&mut self, cpu: CpuId, at: &At, want: Want, filed: Status) -> bool {
         if self.preparing || at.private {
             return false;
         }
@@ -229,7 +230,7 @@ impl Machine {
         let key = queue::key(now, rank);
         if key > self.queue.min() {
             self.cpus[cpu.0].issuing = *at;
-            return self.suspends(cpu, Status::Issuing(want), key);
+            return self.suspends(cpu, filed, key);
         }
         let done = self.issue(cpu, at, want, now);
         if done == now {
@@ -304,13 +305,12 @@ impl Machine {
         }
         match state.status {
             Status::Ready => Due::Runs,
-            // An arm each: two ways of one arm would be a second branch that nobody foresees.
-            Status::Issuing(Want::Load) => {
+            Status::Loading => {
                 let at = state.issuing;
                 let done = self.issue_load(cpu, &at, time);
                 self.issued(cpu, time, done)
             }
-            Status::Issuing(_) => {
+            Status::Locking => {
                 let at = state.issuing;
                 let done = self.issue_locked(cpu, &at, time);
                 self.issued(cpu, time, done)

@@ -39,8 +39,8 @@ const TOP: usize = ARITY - 1;
 
 /// Pending events.
 ///
-/// The children of place p are the group from 4p - 8 on. The last group is filled up with [`ABSENT`], and
-/// so the least child is found without a branch.
+/// The children of place p are the group from 4p - 8 on. Places without a key hold [`ABSENT`], so that the
+/// least child is found without a branch, and a key that sinks stops above them.
 #[derive(Debug)]
 pub(super) struct Queue {
     places: Vec<u64>,
@@ -87,8 +87,7 @@ impl Queue {
     /// two, since CPUs that do anything at all do the next thing soon.
     #[inline(always)]
     pub(super) fn exchange(&mut self, key: u64) -> u64 {
-        let used = (TOP + self.len).next_multiple_of(ARITY);
-        let places = &mut self.places[..used];
+        let places = &mut self.places[..];
         let top = places[TOP];
         let mut hole = TOP;
         while let Some(group) = places.get(children(hole)..).and_then(|rest| rest.first_chunk()) {

@@ -125,6 +125,8 @@ pub(super) struct LockWord<'c, 'a, P: Platform> {
     at: Half,
 }
 
+// What nearly every transition does is compiled into it, down to the switch to another simulated CPU: a way
+// back through several functions is one that the host foresees wrongly after a switch.
 impl<P: Platform> Word16 for LockWord<'_, '_, P> {
     #[inline(always)]
     fn cas(&self, current: u16, new: u16) -> Result<u16, u16> {

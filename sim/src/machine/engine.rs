@@ -206,19 +206,18 @@ impl Machine {
 
     /// Issues a load in its turn; see [`Machine::issues`].
     pub(super) fn issues_load(&mut self, cpu: CpuId, at: &At) -> bool {
-        self.issues(cpu, at, Want::Load, Status::Loading)
+        self.issues(cpu, at, Want::Load)
     }
 
     /// Issues a LOCK operation in its turn; see [`Machine::issues`].
     pub(super) fn issues_locked(&mut self, cpu: CpuId, at: &At) -> bool {
-        self.issues(cpu, at, Want::Locked, Status::Locking)
+        self.issues(cpu, at, Want::Locked)
     }
 
     /// Issues an operation in its turn, and lets the CPUs act that come before its effect. Returns true
-    /// when the caller must suspend until then: `filed` before it is issued. In set-up code it has no turn
-    /// and takes no time.
+    /// when the caller must suspend until then. In set-up code it has no turn and takes no time.
     #[inline(always)]
-    fn issues(&mut self, cpu: CpuId, at: &At, want: Want, filed: Status) -> bool {
+    fn issues(&mut self, cpu: CpuId, at: &At, want: Want) -> bool {
         if self.preparing || at.private {
             return false;
         }
@@ -230,6 +229,7 @@ impl Machine {
         let key = queue::key(now, rank);
         if key > self.queue.min() {
             self.cpus[cpu.0].issuing = *at;
+            let filed = if want == Want::Load { Status::Loading } else { Status::Locking };
             return self.suspends(cpu, filed, key);
         }
         let done = self.issue(cpu, at, want, now);

@@ -8,7 +8,6 @@
 use pamt_strategies::platform::Until;
 use pamt_strategies::units::CpuId;
 
-use super::coherence::Want;
 use super::cpu::{At, Status};
 use super::engine::Machine;
 use super::line::NONE;
@@ -97,7 +96,7 @@ impl Machine {
     pub(super) fn poll(&mut self, cpu: CpuId, now: u64) -> Read {
         self.counts.operations += 1;
         let at = self.cpu(cpu).spin.at;
-        let done = self.issue(cpu, &at, Want::Load, now);
+        let done = self.issue_load(cpu, &at, now);
         if done == now {
             return self.read(cpu, now);
         }

@@ -82,7 +82,8 @@ impl SpanTree {
         }
     }
 
-    fn children(&self, parent: At) -> impl Iterator<Item = At> + '_ {
+    /// In order of operation, which is that of its index.
+    fn children(&self, parent: At) -> impl DoubleEndedIterator<Item = At> + '_ {
         self.children[parent as usize].iter().copied().filter(|child| *child != ROOT)
     }
 
@@ -103,9 +104,7 @@ impl SpanTree {
             if node != ROOT {
                 order.push(node);
             }
-            let mut children: Vec<At> = self.children(node).collect();
-            children.sort_by_key(|child| core::cmp::Reverse(self.node(*child).op));
-            stack.extend(children);
+            stack.extend(self.children(node).rev());
         }
         order.into_iter().map(|node| self.path(node))
     }

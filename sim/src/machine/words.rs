@@ -115,18 +115,22 @@ impl<P: World, W: Word> Words<P, W> for SimWords<W, P> {
         self.len
     }
 
+    #[inline]
     fn load(&self, cpu: &P::Cpu, i: usize, _order: Ordering) -> W {
         W::from_u64(cpu.load(self.at(cpu, i)))
     }
 
+    #[inline]
     fn store(&self, cpu: &P::Cpu, i: usize, value: W, _order: Ordering) {
         cpu.store(self.at(cpu, i), value.to_u64());
     }
 
+    #[inline]
     fn swap(&self, cpu: &P::Cpu, i: usize, value: W, _order: Ordering) -> W {
         W::from_u64(cpu.locked(self.at(cpu, i), |_| Some(value.to_u64())))
     }
 
+    #[inline]
     fn compare_exchange(
         &self,
         cpu: &P::Cpu,
@@ -141,32 +145,39 @@ impl<P: World, W: Word> Words<P, W> for SimWords<W, P> {
         if old == current { Ok(old) } else { Err(old) }
     }
 
+    #[inline]
     fn fetch_add(&self, cpu: &P::Cpu, i: usize, value: W, _order: Ordering) -> W {
         let add = wide(|old: W| W::from_u64(old.to_u64().wrapping_add(value.to_u64())));
         W::from_u64(cpu.locked(self.at(cpu, i), add))
     }
 
+    #[inline]
     fn fetch_sub(&self, cpu: &P::Cpu, i: usize, value: W, _order: Ordering) -> W {
         let sub = wide(|old: W| W::from_u64(old.to_u64().wrapping_sub(value.to_u64())));
         W::from_u64(cpu.locked(self.at(cpu, i), sub))
     }
 
+    #[inline]
     fn fetch_or(&self, cpu: &P::Cpu, i: usize, value: W, _order: Ordering) -> W {
         W::from_u64(cpu.locked(self.at(cpu, i), |old| Some(old | value.to_u64())))
     }
 
+    #[inline]
     fn fetch_and(&self, cpu: &P::Cpu, i: usize, value: W, _order: Ordering) -> W {
         W::from_u64(cpu.locked(self.at(cpu, i), |old| Some(old & value.to_u64())))
     }
 
+    #[inline]
     fn store_u8_at(&self, cpu: &P::Cpu, i: usize, byte: u32, value: u8, _order: Ordering) {
         cpu.store(self.part(cpu, i, 1, byte), value.into());
     }
 
+    #[inline]
     fn store_u16_at(&self, cpu: &P::Cpu, i: usize, half: u32, value: u16, _order: Ordering) {
         cpu.store(self.part(cpu, i, 2, half), value.into());
     }
 
+    #[inline]
     fn swap_u16_at(&self, cpu: &P::Cpu, i: usize, half: u32, value: u16, _order: Ordering) -> u16 {
         cpu.locked(self.part(cpu, i, 2, half), |_| Some(value.into())) as u16
     }
@@ -199,6 +210,7 @@ impl<P: World, W: Word> Words<P, W> for SimWords<W, P> {
         cpu.locked(self.part(cpu, i, 2, half), add) as u16
     }
 
+    #[inline]
     fn fetch_or_u16_at(
         &self,
         cpu: &P::Cpu,

@@ -2,8 +2,8 @@
 //! Prints `handovers cpu_seconds virtual_ns`.
 //!
 //! The queue is host data, as in the peers. `events` is their model: a process holds, works and waits by
-//! timed waits and kicks, and no memory is modelled (a kick takes its target an IPI's time). `lines` makes
-//! of it what pamt-bench simulates otherwise: the order is that of LOCK XADDs on one simulated word, each
+//! timed waits and kicks, and no memory is modelled (a kick takes its target an IPI's time); `by-loop` is
+//! the same, switching as on hosts that are not x86-64. `lines` makes of it what pamt-bench simulates otherwise: the order is that of LOCK XADDs on one simulated word, each
 //! process waits on a word of its own, and the transfers of their lines are modelled.
 
 use std::collections::VecDeque;
@@ -11,7 +11,7 @@ use std::process::ExitCode;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use pamt_sim::machine::{
-    End, Profile, ProfileError, Sim, SimBuild, SimCpu, SimOptions, SimWords, Topology, run,
+    End, Profile, ProfileError, Sim, SimBuild, SimCpu, SimOptions, SimWords, Switch, Topology, run,
 };
 use pamt_strategies::platform::{Actor, Ordering, Place, Platform, Until, Words};
 use pamt_strategies::units::{CpuId, Cycles};
@@ -104,11 +104,13 @@ fn machine() -> Result<Profile, ProfileError> {
 
 fn simulate(
     lines: bool,
+    switch: Switch,
     processes: usize,
     handovers: u64,
 ) -> Result<(), Box<dyn std::error::Error>> {
     let profile = machine()?;
     let mut build = SimBuild::new(&profile, SimOptions::default())?;
+    build.switch_by(switch);
     let clock = Sim::clock(&build);
     let shared = Arc::new(Shared {
         users: Sim::words(&mut build, Place::packed("users", 1)),
@@ -147,14 +149,23 @@ fn simulate(
 fn main() -> ExitCode {
     let args: Vec<String> = std::env::args().skip(1).collect();
     let [model, processes, handovers] = &args[..] else {
-        eprintln!("usage: fifo_lock events|lines PROCESSES HANDOVERS");
+        eprintln!("usage: fifo_lock events|by-loop|lines PROCESSES HANDOVERS");
         return ExitCode::from(2);
     };
     let (Ok(processes), Ok(handovers)) = (processes.parse(), handovers.parse()) else {
         eprintln!("fifo_lock: PROCESSES and HANDOVERS are numbers");
         return ExitCode::from(2);
     };
-    match simulate(model == "lines", processes, handovers) {
+    let (lines, switch) = match model.as_str() {
+        "events" => (false, Switch::default()),
+        "by-loop" => (false, Switch::ByLoop),
+        "lines" => (true, Switch::default()),
+        _ => {
+            eprintln!("fifo_lock: {model} is no model: events, by-loop or lines");
+            return ExitCode::from(2);
+        }
+    };
+    match simulate(lines, switch, processes, handovers) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("fifo_lock: {error}");

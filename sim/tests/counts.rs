@@ -6,6 +6,7 @@ mod scenarios;
 
 use std::fmt::Write as _;
 
+use pamt_sim::machine::Switch;
 use scenarios::{SCENARIOS, prepare, profile};
 
 /// Operations of a run, roughly.
@@ -17,8 +18,14 @@ fn the_engine_does_no_more_than_the_checked_in_counts_say() {
     let mut counts = String::from("scenario cpus operations events switches\n");
     for (name, scenario, per_round) in SCENARIOS {
         for cpus in [2, 16, 128] {
-            let run = prepare(&profile, scenario, cpus, OPERATIONS / per_round / cpus).run();
-            let (did, row) = (run.engine, &mut counts);
+            let rounds = OPERATIONS / per_round / cpus;
+            let run = |switch| prepare(&profile, scenario, cpus, rounds, switch).run().engine;
+            let (did, row) = (run(Switch::default()), &mut counts);
+            assert_eq!(
+                did,
+                run(Switch::ByLoop),
+                "{name}, {cpus} CPUs: no count depends on the switch"
+            );
             writeln!(row, "{name} {cpus} {} {} {}", did.operations, did.events, did.switches)
                 .expect("a string takes any text");
         }

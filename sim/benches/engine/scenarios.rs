@@ -1,7 +1,7 @@
 //! What the engine's speed is measured on, and its work counted on.
 
 use pamt_sim::machine::{
-    Profile, Sim, SimBuild, SimCpu, SimOptions, SimOutcome, SimWords, Topology, run,
+    Profile, Sim, SimBuild, SimCpu, SimOptions, SimOutcome, SimWords, Switch, Topology, run,
 };
 use pamt_strategies::platform::{Actor, Ordering, Place, Platform, Until, Words};
 use pamt_strategies::units::{CpuId, Cycles};
@@ -87,8 +87,10 @@ pub(crate) fn prepare(
     scenario: Scenario,
     cpus: usize,
     rounds: usize,
+    switch: Switch,
 ) -> Prepared {
     let mut build = SimBuild::new(profile, SimOptions::default()).expect("complete profile");
+    build.switch_by(switch);
     let bodies = scenario(&mut build, cpus, rounds);
     let actor = |(id, body)| Actor { cpu: CpuId(id as u16), name: format!("cpu {id}"), body };
     Prepared { build, actors: bodies.into_iter().enumerate().map(actor).collect() }

@@ -3,8 +3,9 @@
 //!
 //! The queue is host data, as in the peers. `events` is their model: a process holds, works and waits by
 //! timed waits and kicks, and no memory is modelled (a kick takes its target an IPI's time); `by-loop` is
-//! the same, switching as on hosts that are not x86-64. `lines` makes of it what pamt-bench simulates otherwise: the order is that of LOCK XADDs on one simulated word, each
-//! process waits on a word of its own, and the transfers of their lines are modelled.
+//! the same, switching as on hosts that are not x86-64. `lines` makes of it what pamt-bench simulates
+//! otherwise: the order is that of LOCK XADDs on one simulated word, each process waits on a word of its
+//! own, and the transfers of their lines are modelled.
 
 use std::process::ExitCode;
 use std::sync::Arc;

@@ -110,6 +110,7 @@ fn wide<W: Word>(change: impl FnOnce(W) -> W) -> impl FnOnce(u64) -> Option<u64>
     move |old| Some(change(W::from_u64(old)).to_u64())
 }
 
+// `inline`, although generic: else one codegen unit has the code, and the others call it.
 impl<P: World, W: Word> Words<P, W> for SimWords<W, P> {
     fn len(&self) -> usize {
         self.len

@@ -7,10 +7,10 @@
 //! otherwise: the order is that of LOCK XADDs on one simulated word, each process waits on a word of its
 //! own, and the transfers of their lines are modelled.
 
+use std::cell::RefCell;
+use std::collections::VecDeque;
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::sync::atomic::Ordering::Relaxed;
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize};
 
 use pamt_sim::machine::{
     End, Profile, ProfileError, Sim, SimBuild, SimCpu, SimOptions, SimWords, Switch, Topology, run,
@@ -21,42 +21,17 @@ use pamt_strategies::units::{CpuId, Cycles};
 const HOLD_NS: f64 = 200.0;
 const PARALLEL_NS: f64 = 1000.0;
 
-/// Processes in line, and hand-overs so far. All actors share one host thread, so that nobody sees a
-/// change half done: the atomics are for the compiler, and cost what plain words do.
+/// Processes in line, and hand-overs so far.
 #[derive(Default)]
 struct Line {
-    held: AtomicBool,
-    /// A ring with room for all: those from `first` to `end` wait.
-    waiting: Vec<AtomicUsize>,
-    first: AtomicUsize,
-    end: AtomicUsize,
-    handovers: AtomicU64,
+    held: bool,
+    waiting: VecDeque<usize>,
+    handovers: u64,
 }
 
-impl Line {
-    fn new(processes: usize) -> Self {
-        let waiting = (0..processes.next_power_of_two()).map(|_| AtomicUsize::default());
-        Self { waiting: waiting.collect(), ..Self::default() }
-    }
-
-    fn place(&self, n: usize) -> &AtomicUsize {
-        &self.waiting[n & (self.waiting.len() - 1)]
-    }
-
-    fn push(&self, process: usize) {
-        let end = self.end.load(Relaxed);
-        self.place(end).store(process, Relaxed);
-        self.end.store(end + 1, Relaxed);
-    }
-
-    fn pop(&self) -> Option<usize> {
-        let first = self.first.load(Relaxed);
-        if first == self.end.load(Relaxed) {
-            return None;
-        }
-        self.first.store(first + 1, Relaxed);
-        Some(self.place(first).load(Relaxed))
-    }
+thread_local! {
+    /// All actors share one host thread, so that this is plain data, as the peers' line is.
+    static LINE: RefCell<Line> = RefCell::default();
 }
 
 /// What all processes share.
@@ -65,23 +40,27 @@ struct Shared {
     users: SimWords<u32>,
     /// One flag a process.
     granted: SimWords<u32>,
-    line: Line,
     handovers: u64,
+}
+
+/// Joins the line.
+fn queue_up(me: usize) {
+    LINE.with_borrow_mut(|line| line.waiting.push_back(me));
 }
 
 impl Shared {
     fn by_events(&self, cpu: &SimCpu, me: usize, hold: Cycles, parallel: Cycles) {
         loop {
-            if self.line.held.load(Relaxed) {
-                self.line.push(me);
+            let held = LINE.with_borrow_mut(|line| std::mem::replace(&mut line.held, true));
+            if held {
+                queue_up(me);
                 Sim::sleep_until(cpu, Cycles(u64::MAX));
             }
-            self.line.held.store(true, Relaxed);
             Sim::sleep_until(cpu, Sim::now(cpu) + hold);
             let (next, done) = self.hand_over();
             match next {
                 Some(next) => Sim::kick(cpu, CpuId(next as u16)),
-                None => self.line.held.store(false, Relaxed),
+                None => LINE.with_borrow_mut(|line| line.held = false),
             }
             if done {
                 return;
@@ -92,15 +71,16 @@ impl Shared {
 
     /// Counts; returns who is next, and whether that is all.
     fn hand_over(&self) -> (Option<usize>, bool) {
-        let handovers = self.line.handovers.load(Relaxed) + 1;
-        self.line.handovers.store(handovers, Relaxed);
-        (self.line.pop(), handovers >= self.handovers)
+        LINE.with_borrow_mut(|line| {
+            line.handovers += 1;
+            (line.waiting.pop_front(), line.handovers >= self.handovers)
+        })
     }
 
     fn by_lines(&self, cpu: &SimCpu, me: usize, hold: Cycles, parallel: Cycles) {
         loop {
             if self.users.fetch_add(cpu, 0, 1, Ordering::Acquire) != 0 {
-                self.line.push(me);
+                queue_up(me);
                 self.granted.spin_until(cpu, me, Until::eq(1), Ordering::Acquire);
                 self.granted.store(cpu, me, 0, Ordering::Relaxed);
             }
@@ -143,7 +123,6 @@ fn simulate(
     let shared = Arc::new(Shared {
         users: Sim::words(&mut build, Place::packed("users", 1)),
         granted: Sim::words(&mut build, Place::padded("granted", processes)),
-        line: Line::new(processes),
         handovers,
     });
     let actors = (0..processes).map(|me| {
@@ -170,7 +149,8 @@ fn simulate(
     if !matches!(outcome.end, End::Finished) {
         return Err("the processes wait for each other".into());
     }
-    println!("{} {cpu_s:.6} {}", shared.line.handovers.load(Relaxed), clock.ns(outcome.elapsed));
+    let handed_over = LINE.with_borrow(|line| line.handovers);
+    println!("{handed_over} {cpu_s:.6} {}", clock.ns(outcome.elapsed));
     Ok(())
 }
 
